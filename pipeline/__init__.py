@@ -1,0 +1,12 @@
+"""Search the knobs of a Keras image classifier with Optuna, and keep every trial in MLflow.
+
+The folders tell the way of the data:
+
+command line (``cli``) -> settings (``settings``) -> search space (``knobs``) -> images (``data``)
+-> network (``model``) -> ``training`` -> ``evaluation`` -> ``tracking`` (MLflow) -> ``study`` (Optuna)
+
+A room may import from those before it and from none behind it; nothing imports the command line, and ``study``
+joins them all. TensorFlow is imported inside functions alone, so that ``--help`` answers at once.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,49 @@
+"""The command line: one file a command; errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from pipeline import __version__
+from pipeline.cli.search import search
+from pipeline.errors import PipelineError
+
+EXIT_INTERRUPTED = 130
+CONTEXT = {
+    "token_normalize_func": lambda token: token.replace("_", "-"),  # `mlflow run -P a_b=c` passes `--a_b c` on
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 110,
+}
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="knobsearch")
+def cli() -> None:
+    """Search the knobs of Keras image classifiers with Optuna, and keep every trial in MLflow."""
+
+
+cli.add_command(search)
+
+
+def main() -> None:
+    """Run the command line and end the process with the contract's exit codes."""
+    # Libraries read these when they are imported; what the user has set stays.
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        _fail(error.format_message().replace("\n", " "), error.exit_code)
+    except PipelineError as error:
+        _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted; the same command goes on where it stopped", EXIT_INTERRUPTED)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,170 @@
+"""The progress of a search: live bars in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import optuna
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
+
+from pipeline.settings import SearchSettings
+from pipeline.study.coordinator import FINISHED
+from pipeline.study.messages import Event, TrialEnded, TrialProgress, TrialStarted
+from pipeline.tracking.names import State, run_name
+from pipeline.training.metric import Metric, get_metric
+
+_COLOURS = {State.COMPLETE: "green", State.PRUNED: "yellow", State.FAIL: "red"}
+
+
+class Tally:
+    """What a study has come to: counts, the best value, the time that is left."""
+
+    def __init__(self, settings: SearchSettings, metric: Metric) -> None:
+        self.n_trials = settings.trials
+        self.metric = metric
+        self.n_finished = self.n_pruned = 0
+        self.best: float | None = None
+        self._minutes = settings.timeout_minutes
+        self._start = time.monotonic()
+        self._n_ended_here = 0
+
+    def take_study(self, study: optuna.Study) -> None:
+        """Count what an earlier command has finished."""
+        for trial in study.get_trials(deepcopy=False, states=FINISHED):
+            self._count(State(trial.state.name), trial.value)
+
+    def take(self, event: TrialEnded) -> None:
+        """Count a trial that has ended."""
+        self._n_ended_here += 1
+        if event.state is not State.FAIL:
+            self._count(event.state, event.value)
+
+    def _count(self, state: State, value: float | None) -> None:
+        self.n_finished += 1
+        self.n_pruned += state is State.PRUNED
+        if value is not None and self.metric.is_better(value, self.best):
+            self.best = value
+
+    def seconds_left(self) -> float | None:
+        """Return the estimated seconds to the end, at the pace so far and by the timeout; None where unknown."""
+        passed = time.monotonic() - self._start
+        n_open = max(0, self.n_trials - self.n_finished)
+        estimates = [passed / self._n_ended_here * n_open] if self._n_ended_here else []
+        if self._minutes is not None:
+            estimates.append(max(0.0, 60 * self._minutes - passed))
+        return min(estimates, default=None)
+
+    def headline(self) -> str:
+        """Return the state of the study in a line."""
+        best = "-" if self.best is None else f"{self.best:.4f}"
+        left = self.seconds_left()
+        time_left = "" if left is None else f" | about {_clock(left)} left"
+        counts = f"{self.n_finished}/{self.n_trials} trials, {self.n_pruned} pruned"
+        return f"{counts} | best {self.metric.name} {best}{time_left}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class PlainDisplay:
+    """One line a trial, for output that is no terminal."""
+
+    def __init__(self, settings: SearchSettings, console: Console) -> None:
+        self._settings = settings
+        self._console = console
+        self._tally = Tally(settings, get_metric(settings.metric))
+
+    def __enter__(self) -> Self:
+        logging.captureWarnings(True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        logging.captureWarnings(False)
+
+    def start(self, study: optuna.Study, log: Path) -> None:
+        """Say what begins, and send what libraries have to say to the log."""
+        logging.basicConfig(filename=log, level=logging.WARNING, force=True)
+        self._tally.take_study(study)
+        n_open = max(0, self._settings.trials - self._tally.n_finished)
+        what = f"{n_open} trials to go" if n_open else "nothing left to do"
+        self._print(f"study '{study.study_name}': {self._tally.n_finished} trials finished, {what}")
+
+    def show(self, event: Event) -> None:
+        """Show an event."""
+        if isinstance(event, TrialEnded):
+            self._tally.take(event)
+            self._print(self._line(event))
+
+    def _line(self, event: TrialEnded) -> Text:
+        value = "-" if event.value is None else f"{event.value:.4f}"
+        text = Text(f"{run_name(event.number)}  ")
+        text.append(f"{event.state.value:<8}", style=_COLOURS[event.state])
+        text.append(f"  {self._tally.metric.name} {value:<6}  {event.seconds:6.1f} s  | {self._tally.headline()}")
+        if event.state is State.FAIL:
+            text.append(f" | {event.reason}", style="red")
+        return text
+
+    def _print(self, text: str | Text) -> None:
+        self._console.print(text, soft_wrap=True, highlight=False)
+
+
+class LiveDisplay(PlainDisplay):
+    """Bars for the study and for each running trial, above them a line a finished trial."""
+
+    def __init__(self, settings: SearchSettings, console: Console) -> None:
+        super().__init__(settings, console)
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=28), TextColumn("{task.fields[note]}"),
+            console=console, transient=True,
+        )  # fmt: skip
+        self._study_bar: TaskID | None = None
+        self._bars: dict[int, tuple[TaskID, int]] = {}
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+        super().__exit__(kind, error, trace)
+
+    def start(self, study: optuna.Study, log: Path) -> None:
+        """Draw the study's bar."""
+        super().start(study, log)
+        self._progress.start()
+        self._study_bar = self._progress.add_task(
+            f"[bold]{study.study_name}", total=self._settings.trials, note="starting a worker ..."
+        )
+        self._progress.update(self._study_bar, completed=self._tally.n_finished)
+
+    def show(self, event: Event) -> None:
+        """Move the bars."""
+        if isinstance(event, TrialStarted):
+            epochs = int(event.knobs["epochs"])
+            bar = self._progress.add_task(run_name(event.number), total=epochs, note=f"epoch 1/{epochs}")
+            self._bars[event.number] = (bar, epochs)
+        elif isinstance(event, TrialProgress) and event.number in self._bars:
+            bar, epochs = self._bars[event.number]
+            value = "" if event.value is None else f"  {self._tally.metric.name} {event.value:.4f}"
+            epoch = min(event.epoch, epochs)
+            self._progress.update(bar, completed=event.epoch - 1 + event.share, note=f"epoch {epoch}/{epochs}{value}")
+        elif isinstance(event, TrialEnded) and event.number in self._bars:
+            self._progress.remove_task(self._bars.pop(event.number)[0])
+        super().show(event)
+        if self._study_bar is not None:
+            self._progress.update(self._study_bar, completed=self._tally.n_finished, note=self._tally.headline())
+
+
+def make_display(settings: SearchSettings) -> PlainDisplay:
+    """Return the display for this output: live in a terminal, else plain lines."""
+    console = Console()
+    return LiveDisplay(settings, console) if console.is_terminal else PlainDisplay(settings, console)

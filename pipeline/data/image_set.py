@@ -1,0 +1,128 @@
+"""The images that a study works on, checked once at the boundary."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import DataError
+
+Array = npt.NDArray[Any]
+
+MIN_IMAGES_PER_CLASS = 2  # one for each side of the split
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images with their labels.
+
+    ``images`` has the shape (n, height, width, channels), or (n, length, channels) for sequences, as uint8 or
+    float32; ``labels`` the shape (n,) as int32, counting into ``class_names``.
+    """
+
+    name: str
+    source: str
+    images: Array
+    labels: Array
+    class_names: tuple[str, ...]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one image."""
+        return tuple(self.images.shape[1:])
+
+    def digest(self) -> str:
+        """Return 32 hexadecimal digits (of SHA-256) that change with any pixel, label, shape or type."""
+        state = hashlib.sha256(f"{self.images.shape}{self.images.dtype}{self.class_names}".encode())
+        state.update(np.ascontiguousarray(self.images).view(np.uint8).data)
+        state.update(np.ascontiguousarray(self.labels).data)
+        return state.hexdigest()[:32]
+
+    def subset(self, indices: Array) -> ImageSet:
+        """Return the images at ``indices``."""
+        return ImageSet(self.name, self.source, self.images[indices], self.labels[indices], self.class_names)
+
+
+def make_image_set(
+    *, name: str, source: str, images: Array, labels: Array, class_names: tuple[str, ...] | None = None
+) -> ImageSet:
+    """Check raw arrays and bring them into the shapes of :class:`ImageSet`.
+
+    Images of 2 axes get a channel axis. Arrays of 3 axes are sequences of (length, channels) where a sample is at
+    least 8 times longer than wide, and grey images otherwise. One-hot labels become integers.
+
+    Raises:
+        DataError: wrong shapes or types, NaN pixels, labels outside the classes, a class without enough images.
+    """
+    images = _check_images(source, images)
+    labels = _check_labels(source, labels, n_images=len(images))
+    n_classes = len(class_names) if class_names else int(labels.max()) + 1
+    names = class_names or tuple(str(number) for number in range(n_classes))
+    _check_classes(source, labels, names)
+    return ImageSet(name, source, images, labels.astype(np.int32), names)
+
+
+def _check_images(source: str, images: Array) -> Array:
+    if images.ndim not in (3, 4) or 0 in images.shape:
+        raise DataError(
+            f"{source}: x_train must have the shape (n, height, width), (n, height, width, channels) or "
+            f"(n, length, channels), got {images.shape}; reshape it"
+        )
+    if images.dtype.kind not in "buif":
+        raise DataError(f"{source}: x_train must hold numbers, got {images.dtype}; convert it to uint8 or float32")
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise DataError(f"{source}: x_train must hold finite pixels, got NaN or infinity; mend or drop those images")
+    if images.dtype != np.uint8:
+        images = _narrow(images)
+    is_sequence = images.ndim == 3 and images.shape[1] >= 8 * images.shape[2]
+    return images if images.ndim == 4 or is_sequence else images[..., np.newaxis]
+
+
+def _narrow(images: Array) -> Array:
+    whole = images.dtype.kind in "bui" and images.min() >= 0 and images.max() <= 255
+    return images.astype(np.uint8 if whole else np.float32)
+
+
+def _check_labels(source: str, labels: Array, *, n_images: int) -> Array:
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if len(labels) != n_images or labels.ndim not in (1, 2):
+        raise DataError(
+            f"{source}: y_train must have one label an image, shape ({n_images},) or one-hot ({n_images}, classes), "
+            f"got {labels.shape}; align it with x_train"
+        )
+    if labels.dtype.kind not in "buif":
+        raise DataError(f"{source}: y_train must hold whole numbers, got {labels.dtype}; number the classes from 0")
+    if labels.ndim == 2:
+        if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
+            raise DataError(f"{source}: one-hot y_train must hold a single 1 a row; encode it anew")
+        numbers: Array = labels.argmax(axis=1)
+        return numbers
+    if not np.array_equal(labels, np.floor(labels)) or labels.min() < 0:
+        raise DataError(
+            f"{source}: labels must be whole numbers from 0, got {labels[labels != np.floor(np.abs(labels))][0]}; "
+            "number the classes from 0"
+        )
+    return labels.astype(np.int64)
+
+
+def _check_classes(source: str, labels: Array, class_names: tuple[str, ...]) -> None:
+    n_classes = len(class_names)
+    if labels.max() >= n_classes:
+        raise DataError(
+            f"{source}: labels must lie between 0 and {n_classes - 1} ({n_classes} classes), got {labels.max()}; "
+            "mend the labels or the class names"
+        )
+    if n_classes < 2:
+        raise DataError(f"{source}: at least 2 classes are needed, got {n_classes}; add images of another class")
+    counts = np.bincount(labels, minlength=n_classes)
+    rare = [f"{class_names[i]} ({counts[i]})" for i in np.flatnonzero(counts < MIN_IMAGES_PER_CLASS)[:5]]
+    if rare:
+        raise DataError(
+            f"{source}: every class must have at least {MIN_IMAGES_PER_CLASS} training images, got too few of "
+            f"{', '.join(rare)}; add images, or number the classes without gaps"
+        )

@@ -1,0 +1,101 @@
+"""The data sets known by name: digits comes with scikit-learn, the others through Keras or as ``<name>.npz``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.image_set import Array, ImageSet, make_image_set
+from pipeline.data.npz import read_training_images
+from pipeline.errors import DataError
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_TEN = _words("0 1 2 3 4 5 6 7 8 9")
+_FASHION = (*_words("T-shirt/top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag"), "Ankle boot")
+_CIFAR10 = _words("airplane automobile bird cat deer dog frog horse ship truck")
+_CIFAR100 = _words(
+    """
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
+    castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
+    elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard
+    lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear
+    pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark
+    shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone
+    television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+    """
+)
+
+CLASS_NAMES = {
+    "digits": _TEN,
+    "mnist": _TEN,
+    "fashion_mnist": _FASHION,
+    "cifar10": _CIFAR10,
+    "cifar100": _CIFAR100,
+}
+NAMES = tuple(CLASS_NAMES)
+
+# The digits have no official split: a fifth, drawn once for all, is the sealed test part.
+_DIGITS_TEST_SHARE = 0.2
+_DIGITS_TEST_SEED = 20
+
+
+def load_named(name: str, data_dir: Path) -> ImageSet:
+    """Return the training images of a named set, downloading it into ``data_dir`` where it is missing.
+
+    Raises:
+        DataError: the download failed, or the file in ``data_dir`` cannot be used.
+    """
+    if name == "digits":
+        return _digits()
+    path = data_dir / f"{name}.npz"
+    if not path.exists():
+        _download(name, path)
+    return read_training_images(path, name=name, class_names=CLASS_NAMES[name])
+
+
+def _digits() -> ImageSet:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    bunch = load_digits()
+    pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    indices = np.arange(len(pixels))
+    kept, _ = train_test_split(
+        indices, test_size=_DIGITS_TEST_SHARE, random_state=_DIGITS_TEST_SEED, stratify=bunch.target
+    )
+    kept.sort()
+    return make_image_set(
+        name="digits", source="sklearn.datasets.load_digits", images=pixels[kept], labels=bunch.target[kept],
+        class_names=_TEN,
+    )  # fmt: skip
+
+
+def _download(name: str, path: Path) -> None:
+    """Fetch a set through Keras once and keep it as ``path``, so that later reads leave the test images alone."""
+    import keras
+
+    load_data = getattr(keras.datasets, name).load_data
+    try:
+        (x_train, y_train), (x_test, y_test) = load_data()
+        _save(path, x_train=x_train, y_train=y_train.ravel(), x_test=x_test, y_test=y_test.ravel())
+    except Exception as error:  # Keras raises a bare Exception when a download fails
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"data set '{name}' is neither at '{path}' nor could Keras download it ({reason}); put a file {name}.npz "
+            f"with x_train, y_train, x_test and y_test into '{path.parent}', or name its folder with data_dir"
+        ) from error
+
+
+def _save(path: Path, **arrays: Array) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial.npz")
+    named: dict[str, Any] = dict(arrays)
+    np.savez(partial, **named)
+    partial.replace(path)

@@ -1,0 +1,51 @@
+"""All exceptions of the project, with the exit code that each ends a command with.
+
+PipelineError                       (1: an unforeseen failure)
+├── InputError                      (2: unusable input; nothing was written)
+│   ├── SettingError                an option of the command line
+│   ├── SpaceError                  a search space file
+│   └── DataError                   a data set
+└── StudyFailed                     (1: trial after trial failed)
+
+The message of each is one line: the rule, the value received, the fix.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PipelineError(Exception):
+    """Base of all errors that the command line shows as one line."""
+
+    exit_code = 1
+
+
+class InputError(PipelineError):
+    """Input that cannot be used; raised before anything is written."""
+
+    exit_code = 2
+
+
+class SettingError(InputError):
+    """An option whose value cannot be used."""
+
+
+class SpaceError(InputError):
+    """A search space file that cannot be used."""
+
+
+class DataError(InputError):
+    """A data set that cannot be used."""
+
+
+class StudyFailed(PipelineError):  # noqa: N818 - names the event, as Optuna's TrialPruned does
+    """A study whose trials fail one after another."""
+
+
+def did_you_mean(name: object, valid_names: Iterable[str]) -> str:
+    """Return ``did you mean 'x'?`` for the nearest valid name, or the list of all of them."""
+    names = sorted(valid_names)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(names)}"

@@ -1,0 +1,1 @@
+"""Scores and figures made from predictions; nothing here writes anything."""

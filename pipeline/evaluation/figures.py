@@ -1,0 +1,146 @@
+"""Figures of one training: curves, confusion matrix, the most confident mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from pipeline.data.image_set import Array
+from pipeline.evaluation.scores import Predictions
+from pipeline.training.result import Epoch
+
+_TRAIN, _VALIDATION = "#1f77b4", "#d95f02"
+_MAX_CLASSES_WITH_NUMBERS = 25
+_LISTED_CONFUSIONS = 30
+_GALLERY = (4, 6)
+
+
+def _figure(width: float, height: float) -> Figure:
+    """Return a figure in inches that belongs to no window and needs no closing."""
+    figure = Figure(figsize=(width, height), dpi=100)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def draw_curves(epochs: Sequence[Epoch], best_epoch: Epoch) -> Figure:
+    """Draw accuracy and loss of training and validation over the epochs, the best epoch marked."""
+    figure = _figure(10, 4)
+    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.13, top=0.91, wspace=0.16)
+    numbers = [epoch.number for epoch in epochs]
+    for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
+        axes.plot(numbers, [getattr(e, name) for e in epochs], "o-", ms=3, color=_TRAIN, label="training")
+        validation = [getattr(e, f"val_{name}") for e in epochs]
+        axes.plot(numbers, validation, "o-", ms=3, color=_VALIDATION, label="validation")
+        value = getattr(best_epoch, f"val_{name}")
+        axes.axvline(
+            best_epoch.number,
+            color="0.6",
+            lw=1,
+            ls="--",
+            label=f"best epoch: {best_epoch.number} ({value:.4f})",
+        )
+        axes.set(xlabel="epoch", title=name.capitalize())
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def draw_confusion(table: pd.DataFrame) -> Figure:
+    """Draw counts and shares of true against predicted classes; readable for 2 to 100 classes.
+
+    Colour is the share of the true class. Up to 25 classes every cell has its count and share; beyond that the most
+    frequent confusions are listed beside the matrix with theirs.
+    """
+    counts = table.to_numpy()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    n_classes = len(counts)
+    size = float(np.clip(160 / n_classes, 5.5, 10))
+    grid = float(np.clip(0.55 * n_classes, 3.5, 15))  # inches of the square itself
+    longest = max(len(name) for name in table.index)
+    margin = 0.55 + 0.009 * size * longest  # inches: the axis label and the longest class name
+    has_numbers = n_classes <= _MAX_CLASSES_WITH_NUMBERS
+    figure = _figure(margin + grid + (1.1 if has_numbers else 5.0), margin + grid + 0.5)
+    width, height = figure.get_size_inches()
+    axes = figure.add_axes((margin / width, margin / height, grid / width, grid / height))
+    picture = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.6, 0, 1))
+    bar = figure.add_axes(((margin + grid + 0.12) / width, margin / height, 0.18 / width, grid / height))
+    figure.colorbar(picture, cax=bar, label="share of the true class")
+    axes.set_xticks(range(n_classes), list(table.columns), rotation=90 if longest > 3 else 0, fontsize=size)
+    axes.set_yticks(range(n_classes), list(table.index), fontsize=size)
+    accuracy = np.trace(counts) / max(counts.sum(), 1)
+    axes.set(xlabel="predicted", ylabel="true", title=f"{accuracy:.2%} of {counts.sum():,} images right")
+    if has_numbers:
+        _write_cells(axes, counts, shares)
+    else:
+        place = ((margin + grid + 1.2) / width, (margin + grid) / height)
+        figure.text(*place, _frequent_confusions(table, shares), va="top", fontsize=11, linespacing=1.6)
+    return figure
+
+
+def _frequent_confusions(table: pd.DataFrame, shares: Array) -> str:
+    counts = table.to_numpy() * (1 - np.eye(len(table), dtype=int))
+    rows, columns = np.unravel_index(np.argsort(-counts, axis=None, kind="stable")[:_LISTED_CONFUSIONS], counts.shape)
+    lines = ["Most frequent confusions", "(true -> predicted: count, share)", ""]
+    for row, column in zip(rows, columns, strict=True):
+        if counts[row, column]:
+            names = f"{table.index[row]} -> {table.columns[column]}"
+            lines.append(f"{names}: {counts[row, column]}, {shares[row, column]:.0%}")
+    return "\n".join(lines)
+
+
+def _write_cells(axes: Axes, counts: Array, shares: Array) -> None:
+    size = 8 if len(counts) <= 15 else 6
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            share = shares[row, column]
+            text = f"{count}\n{share:.0%}" if share >= 0.005 else f"{count}"
+            colour = "white" if share > 0.4 else "black"
+            axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
+
+
+def draw_mistakes(images: Array, predictions: Predictions) -> Figure:
+    """Draw the most confident mistakes with true class, predicted class and its probability.
+
+    ``images`` are the raw images of shape (n, height, width, channels), or sequences of (n, length, channels).
+    """
+    rows, columns = _GALLERY
+    mistakes = predictions.mistakes()
+    shown = mistakes[: rows * columns]
+    rows = max(1, -(-len(shown) // columns))
+    height = rows * 2.1 + 0.5
+    figure = _figure(columns * 1.8, height)
+    figure.subplots_adjust(left=0.02, right=0.98, bottom=0.02, top=1 - 0.95 / height, wspace=0.1, hspace=0.32)
+    panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    low, high = float(images.min()), float(images.max())
+    for axes in panels:
+        axes.axis("off")
+    for axes, index in zip(panels, shown, strict=False):
+        _draw_image(axes, images[index], low, high)
+        true, guess = (predictions.class_names[i] for i in (predictions.labels[index], predictions.predicted[index]))
+        probability = predictions.probabilities[index].max()
+        axes.set_title(f"true: {true}\nsays: {guess} ({probability:.0%})", fontsize=8)
+    figure.suptitle(
+        f"{len(mistakes)} of {len(predictions.labels)} wrong, most confident first",
+        fontsize=10,
+        y=1 - 0.1 / height,
+        va="top",
+    )
+    return figure
+
+
+def _draw_image(axes: Axes, image: Array, low: float, high: float) -> None:
+    if image.ndim == 2:
+        axes.plot(image, lw=0.8)
+        return
+    channels = image.shape[-1]
+    if channels == 3:
+        axes.imshow(np.clip((image.astype(float) - low) / max(high - low, 1e-9), 0, 1))
+    else:
+        axes.imshow(image[..., 0], cmap="gray", vmin=low, vmax=high)

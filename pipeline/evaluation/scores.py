@@ -1,0 +1,65 @@
+"""Tables of how a network does, from its probabilities and the true labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.data.image_set import Array
+
+_BATCH_SIZE = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Probabilities of shape (n, classes) beside the true labels of shape (n,)."""
+
+    probabilities: Array
+    labels: Array
+    class_names: tuple[str, ...]
+
+    @property
+    def predicted(self) -> Array:
+        """The most probable class of each image, shape (n,)."""
+        classes: Array = self.probabilities.argmax(axis=1)
+        return classes
+
+    def mistakes(self) -> Array:
+        """Return the indices of the misclassified images, the most confident mistake first."""
+        wrong = np.flatnonzero(self.predicted != self.labels)
+        return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
+
+
+def predict(network: Any, images: Array, labels: Array, class_names: tuple[str, ...]) -> Predictions:
+    """Run a Keras network over raw images, layer by layer: tracing it would cost more than it saves here."""
+    starts = range(0, len(images), _BATCH_SIZE)
+    parts = [np.asarray(network(images[start : start + _BATCH_SIZE], training=False)) for start in starts]
+    return Predictions(np.concatenate(parts), labels, class_names)
+
+
+def confusion_table(predictions: Predictions) -> pd.DataFrame:
+    """Return the counts of true (rows) against predicted classes (columns)."""
+    from sklearn.metrics import confusion_matrix
+
+    names = list(predictions.class_names)
+    counts = confusion_matrix(predictions.labels, predictions.predicted, labels=range(len(names)))
+    return pd.DataFrame(counts, index=pd.Index(names, name="true"), columns=pd.Index(names, name="predicted"))
+
+
+def report_table(predictions: Predictions) -> pd.DataFrame:
+    """Return precision, recall, F1 and support of each class, and their averages."""
+    from sklearn.metrics import classification_report
+
+    names = list(predictions.class_names)
+    report = classification_report(
+        predictions.labels, predictions.predicted, labels=range(len(names)), target_names=names, output_dict=True,
+        zero_division=0,
+    )  # fmt: skip
+    accuracy = report.pop("accuracy", None)
+    table = pd.DataFrame(report).T.rename_axis("class")
+    if accuracy is not None:
+        table.loc["accuracy"] = [np.nan, np.nan, accuracy, len(predictions.labels)]
+    return table.astype({"support": int})

@@ -1,0 +1,189 @@
+"""Read a search space from a YAML file; every refusal names file, line, rule, value and fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.errors import SpaceError, did_you_mean
+from pipeline.knobs.domain import Choices, Domain, Fixed, Range
+from pipeline.knobs.space import SearchSpace
+from pipeline.knobs.table import KNOBS, Knob, Knobs
+
+_SECTIONS = ("knobs", "first_trials")
+
+
+def read_space(path: Path) -> SearchSpace:
+    """Read the search space in ``path``.
+
+    Raises:
+        SpaceError: the file is missing, is no YAML, or breaks a rule of spaces.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpaceError(
+            f"a search space must be a readable YAML file, got '{path}' ({_first_line(error)}); "
+            "check the path, or leave 'space' out"
+        ) from error
+    return _Reader(str(path)).read(text)
+
+
+class _Reader:
+    """Turn YAML nodes, which know their lines, into domains."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def read(self, text: str) -> SearchSpace:
+        try:
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise SpaceError(f"{self._source}:{line}: not valid YAML ({error.problem}); mend that line") from error
+        except yaml.YAMLError as error:
+            raise SpaceError(f"{self._source}:1: not valid YAML ({_first_line(error)}); mend the file") from error
+        sections = self._mapping(root, "a search space must have the section 'knobs'") if root else {}
+        for key, (node, _) in sections.items():
+            if key not in _SECTIONS:
+                raise self._error(node, f"unknown section '{key}'; {did_you_mean(key, _SECTIONS)}")
+        if "knobs" not in sections:
+            raise SpaceError(f"{self._source}:1: a search space must have the section 'knobs'; add it")
+        domains = self._domains(sections["knobs"][1])
+        first = self._first_trials(sections["first_trials"][1], domains) if "first_trials" in sections else ()
+        return SearchSpace(source=self._source, domains=domains, first_trials=first)
+
+    def _domains(self, node: yaml.Node) -> dict[str, Domain]:
+        rows = self._mapping(node, "'knobs' must map knob names to values")
+        return {name: self._domain(self._knob(key, name), value) for name, (key, value) in rows.items()}
+
+    def _domain(self, knob: Knob, node: yaml.Node) -> Domain:
+        if isinstance(node, yaml.ScalarNode):
+            return Fixed(self._value(knob, node))
+        if not isinstance(node, yaml.MappingNode):
+            raise self._error(node, f"'{knob.name}' must be a value, low/high or choices; write 'choices: [...]'")
+        parts = self._mapping(node, "")
+        for key, (key_node, _) in parts.items():
+            if key not in ("low", "high", "log", "step", "choices"):
+                fix = did_you_mean(key, ("low", "high", "log", "step", "choices"))
+                raise self._error(key_node, f"unknown key '{key}' of knob '{knob.name}'; {fix}")
+        return self._choices(knob, node, parts) if "choices" in parts else self._range(knob, node, parts)
+
+    def _choices(self, knob: Knob, node: yaml.Node, parts: dict[str, tuple[yaml.Node, yaml.Node]]) -> Domain:
+        listed = parts["choices"][1]
+        if len(parts) > 1:
+            raise self._error(node, f"'{knob.name}' has choices and other keys; keep choices alone, or low and high")
+        if not isinstance(listed, yaml.SequenceNode) or not listed.value:
+            raise self._error(listed, f"choices of '{knob.name}' must be a list of at least one value; fill it")
+        values = tuple(self._value(knob, item) for item in listed.value)
+        if len(set(values)) < len(values):
+            raise self._error(listed, f"choices of '{knob.name}' must differ, got {list(values)}; drop the repeats")
+        return Fixed(values[0]) if len(values) == 1 else Choices(values)
+
+    def _range(self, knob: Knob, node: yaml.Node, parts: dict[str, tuple[yaml.Node, yaml.Node]]) -> Domain:
+        if knob.kind not in ("int", "float"):
+            raise self._error(node, f"'{knob.name}' is no number; give a value, or 'choices: [...]'")
+        for bound in ("low", "high"):
+            if bound not in parts:
+                raise self._error(node, f"'{knob.name}' needs low and high, got no {bound}; add it")
+        low, high = (float(self._value(knob, parts[bound][1])) for bound in ("low", "high"))
+        if low >= high:
+            raise self._error(node, f"'{knob.name}' needs low < high, got {low:g} and {high:g}; swap or widen them")
+        log = self._scalar(parts["log"][1]) if "log" in parts else False
+        step = self._scalar(parts["step"][1]) if "step" in parts else None
+        if not isinstance(log, bool):
+            raise self._error(parts["log"][1], f"'log' of '{knob.name}' must be true or false, got '{log}'; mend it")
+        if log and low <= 0:
+            raise self._error(node, f"'{knob.name}' with log needs low > 0, got {low:g}; raise low, or drop log")
+        if step is not None:
+            self._check_step(knob, parts["step"][1], step, high - low, log)
+        return Range(low, high, log=log, step=step)
+
+    def _check_step(self, knob: Knob, node: yaml.Node, step: object, span: float, log: bool) -> None:
+        if isinstance(step, bool) or not isinstance(step, int | float) or not 0 < step <= span:
+            raise self._error(
+                node,
+                f"'step' of '{knob.name}' must be a number above 0 and at most {span:g}, got '{step}'; mend it",
+            )
+        if knob.kind == "int" and not float(step).is_integer():
+            raise self._error(node, f"'step' of '{knob.name}' must be a whole number, got {step}; round it")
+        if log:
+            raise self._error(node, f"'{knob.name}' has both log and step; drop one of them")
+
+    def _first_trials(self, node: yaml.Node, domains: dict[str, Domain]) -> tuple[Knobs, ...]:
+        if not isinstance(node, yaml.SequenceNode):
+            raise self._error(node, "'first_trials' must be a list of configurations; start each with '- '")
+        return tuple(self._first_trial(item, domains) for item in node.value)
+
+    def _first_trial(self, node: yaml.Node, domains: dict[str, Domain]) -> Knobs:
+        knobs: Knobs = {}
+        for name, (key, value_node) in self._mapping(node, "a first trial must map knob names to values").items():
+            knob = self._knob(key, name)
+            knobs[name] = value = self._value(knob, value_node)
+            domain = domains.get(name, Fixed(knob.default))
+            if not domain.holds(value):
+                raise self._error(
+                    value_node,
+                    f"first trials must lie in the space, but '{name}' is {value!r} and its domain is "
+                    f"{_describe(domain)}; change one of the two",
+                )
+        missing = [name for name, domain in domains.items() if name not in knobs and not isinstance(domain, Fixed)]
+        if missing:
+            raise self._error(node, f"a first trial must set every searched knob, lacks {', '.join(missing)}; add them")
+        return knobs
+
+    def _knob(self, node: yaml.Node, name: str) -> Knob:
+        if name not in KNOBS:
+            raise self._error(node, f"unknown knob '{name}'; {did_you_mean(name, KNOBS)}")
+        return KNOBS[name]
+
+    def _value(self, knob: Knob, node: yaml.Node) -> Any:
+        value = self._scalar(node)
+        if problem := knob.problem(value):
+            near = f"; {did_you_mean(value, knob.choices)}" if knob.kind == "name" else "; change it"
+            raise self._error(node, f"'{knob.name}' {problem}, got {value!r}{near}")
+        return knob.cast(value)
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        if not isinstance(node, yaml.ScalarNode):
+            raise self._error(node, "a single value is needed here, got a list or a mapping; write one value")
+        value = yaml.SafeLoader("").construct_object(node)
+        if isinstance(value, str) and node.style is None:
+            return _number(value)
+        return value
+
+    def _mapping(self, node: yaml.Node, rule: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        if not isinstance(node, yaml.MappingNode):
+            raise self._error(node, f"{rule}; write 'name: value' lines")
+        rows: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key, value in node.value:
+            if str(key.value) in rows:
+                raise self._error(key, f"'{key.value}' stands here twice; drop one of them")
+            rows[str(key.value)] = (key, value)
+        return rows
+
+    def _error(self, node: yaml.Node, text: str) -> SpaceError:
+        return SpaceError(f"{self._source}:{node.start_mark.line + 1}: {text}")
+
+
+def _number(text: str) -> str | float:
+    """Read numbers such as ``1e-3``, which YAML 1.1 takes for text."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _describe(domain: Domain) -> str:
+    if isinstance(domain, Fixed):
+        return f"the fixed value {domain.value!r}"
+    if isinstance(domain, Choices):
+        return f"one of {list(domain.values)}"
+    return f"{domain.low:g} to {domain.high:g}"
+
+
+def _first_line(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,85 @@
+"""The search space: a domain a knob, and the configurations to try first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+
+import optuna
+
+from pipeline.errors import SpaceError
+from pipeline.knobs.domain import Choices, Domain, Fixed, Range, grid_points
+from pipeline.knobs.table import KNOBS, Knobs, KnobValue, complete
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What a study searches: ``domains`` by knob name, and ``first_trials`` that it tries before anything else."""
+
+    source: str
+    domains: dict[str, Domain]
+    first_trials: tuple[Knobs, ...] = ()
+
+    @property
+    def searched(self) -> dict[str, Domain]:
+        """The domains that the study turns."""
+        return {name: domain for name, domain in self.domains.items() if not isinstance(domain, Fixed)}
+
+    @property
+    def max_epochs(self) -> int:
+        """The most epochs that a trial can train."""
+        domain = self.domains.get("epochs", Fixed(KNOBS["epochs"].default))
+        if isinstance(domain, Range):
+            return int(domain.high)
+        return max(int(value) for value in domain.points())
+
+    @property
+    def fingerprint(self) -> str:
+        """Ten hexadecimal digits that change with any domain."""
+        domains = {name: [type(domain).__name__, asdict(domain)] for name, domain in self.domains.items()}
+        return hashlib.sha256(json.dumps(domains, sort_keys=True).encode()).hexdigest()[:10]
+
+    def suggest(self, trial: optuna.trial.BaseTrial) -> Knobs:
+        """Return all knobs for ``trial``: every searched knob is asked for in every trial (a static space)."""
+        asked = {name: domain.suggest(trial, name) for name, domain in self.domains.items()}
+        return complete(asked)
+
+    def first_params(self) -> list[Knobs]:
+        """Return the first trials as Optuna's parameters: their searched knobs alone."""
+        return [{name: value for name, value in knobs.items() if name in self.searched} for knobs in self.first_trials]
+
+    def grid(self) -> dict[str, list[KnobValue]]:
+        """Return the values of each searched knob for a grid.
+
+        Raises:
+            SpaceError: a float knob has a range without a step.
+        """
+        points = {name: grid_points(KNOBS[name], domain) for name, domain in self.searched.items()}
+        endless = [name for name, values in points.items() if values is None]
+        if endless:
+            raise SpaceError(
+                f"{self.source}: sampler grid needs a 'step' or 'choices' for every knob, but {', '.join(endless)} "
+                "has a range without step; add one, or use another sampler"
+            )
+        return {name: values for name, values in points.items() if values is not None}
+
+    def with_epochs_at_most(self, epochs: int | None) -> SearchSpace:
+        """Return the space with no trial longer than ``epochs``; None leaves it as it is."""
+        if epochs is None:
+            return self
+        domain = self.domains.get("epochs", Fixed(KNOBS["epochs"].default))
+        first = tuple({**knobs, "epochs": min(int(knobs["epochs"]), epochs)} if "epochs" in knobs else knobs
+                      for knobs in self.first_trials)  # fmt: skip
+        return replace(self, domains={**self.domains, "epochs": _capped(domain, epochs)}, first_trials=first)
+
+
+def _capped(domain: Domain, limit: int) -> Domain:
+    if isinstance(domain, Fixed):
+        return Fixed(min(int(domain.value), limit))
+    if isinstance(domain, Choices):
+        values = tuple(dict.fromkeys(min(int(value), limit) for value in domain.values))
+        return Fixed(values[0]) if len(values) == 1 else Choices(values)
+    if limit <= domain.low:
+        return Fixed(limit)
+    return replace(domain, high=min(domain.high, limit))

@@ -1,0 +1,106 @@
+"""The table of all knobs: one row a knob; what it does is written at the one place where it acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+KnobValue = bool | int | float | str
+Knobs = dict[str, KnobValue]
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One knob: its type, the values that make sense at all, and the value of a space that leaves it out.
+
+    ``low`` and ``high`` bound numbers, ends included; ``choices`` lists the names of a named knob.
+    """
+
+    name: str
+    kind: Literal["int", "float", "bool", "name"]
+    default: KnobValue
+    meaning: str
+    low: float = 0
+    high: float = 0
+    choices: tuple[str, ...] = field(default=())
+
+    def problem(self, value: object) -> str | None:
+        """Return the rule that ``value`` breaks, or None where it is a value of this knob."""
+        if self.kind == "bool":
+            return None if isinstance(value, bool) else "must be true or false"
+        if self.kind == "name":
+            return None if value in self.choices else f"must be one of {', '.join(self.choices)}"
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return "must be a number"
+        if self.kind == "int" and not float(value).is_integer():
+            return "must be a whole number"
+        if not self.low <= value <= self.high:
+            return f"must lie between {self.low:g} and {self.high:g}"
+        return None
+
+    def cast(self, value: KnobValue) -> KnobValue:
+        """Return a valid value in the knob's own Python type."""
+        if self.kind == "int":
+            return int(value)
+        return float(value) if self.kind == "float" else value
+
+
+def _int(name: str, default: int, low: int, high: int, meaning: str) -> Knob:
+    return Knob(name, "int", default, meaning, low, high)
+
+
+def _float(name: str, default: float, low: float, high: float, meaning: str) -> Knob:
+    return Knob(name, "float", default, meaning, low, high)
+
+
+def _name(name: str, choices: tuple[str, ...], meaning: str) -> Knob:
+    """Make a knob of names; the first of ``choices`` is its default."""
+    return Knob(name, "name", choices[0], meaning, choices=choices)
+
+
+_ROWS = (
+    # The network.
+    _int("blocks", 3, 1, 8, "blocks of convolutions, each closed by a pooling"),
+    _int("convs_per_block", 1, 1, 6, "convolutions in a block"),
+    _int("last_block_extra_convs", 0, 0, 4, "convolutions that the last block has beyond convs_per_block"),
+    _int("filters", 32, 1, 1024, "filters of the first convolution"),
+    _float("filter_growth", 2.0, 0.5, 4.0, "factor of the filters from one step of filter_pattern to the next"),
+    _name("filter_pattern", ("between_blocks", "inside_block"),
+          "where filters grow: from block to block, or from convolution to convolution, anew in each block"),
+    _int("kernel_size", 3, 1, 11, "side of the convolution kernels, in pixels"),
+    Knob("batch_norm", "bool", True, "batch normalization between convolution and activation"),
+    _float("batch_norm_momentum", 0.9, 0.0, 0.9999, "momentum of the moving averages of batch normalization"),
+    _name("activation", ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"), "activation function"),
+    _name("kernel_initializer", ("he_normal", "he_uniform", "glorot_uniform", "glorot_normal", "lecun_normal"),
+          "distribution that the kernels start from"),
+    _name("pooling", ("max", "average", "strided"), "2x2 pooling, or a last convolution of stride 2 in its place"),
+    Knob("pool_first", "bool", False, "pooling before normalization and activation of its convolution: less work"),
+    _float("dropout_before_pool", 0.0, 0.0, 0.95, "dropout above the last pooling: at the start of each later block"),
+    _float("dropout_after_pool", 0.0, 0.0, 0.95, "dropout below the last pooling"),
+    _name("head", ("global_average", "global_max", "flatten"), "how the last feature maps become a vector"),
+    _int("fc_depth", 0, 0, 5, "dense (fully connected) layers before the classes"),
+    _int("fc_units", 128, 1, 8192, "units of each dense layer"),
+    _float("fc_dropout", 0.0, 0.0, 0.95, "dropout after each dense layer"),
+    # The images.
+    _name("scaling", ("zero_one", "standard"), "pixels scaled to 0..1, or to mean 0 and deviation 1 a channel"),
+    _name("augmentation", ("none", "shifts", "flips_and_shifts", "heavy"),
+          "random changes to training images; heavy adds larger shifts, contrast and erased squares"),
+    # The training.
+    _int("batch_size", 128, 1, 8192, "images a training step"),
+    _name("optimizer", ("adam", "adamw", "sgd", "rmsprop"), "optimizer; sgd has Nesterov momentum"),
+    _float("learning_rate", 0.001, 1e-7, 10.0, "learning rate; the peak, where there is a schedule"),
+    _name("learning_rate_schedule", ("constant", "cosine", "one_cycle", "plateau"),
+          "course of the learning rate: cosine has a warm-up, plateau reduces it when val_loss stands still"),
+    _float("weight_decay", 0.0, 0.0, 1.0, "decoupled weight decay; adam and rmsprop have it too"),
+    _float("momentum", 0.9, 0.0, 0.999, "momentum of sgd and rmsprop"),
+    _float("label_smoothing", 0.0, 0.0, 0.9, "share of each label spread over all classes"),
+    _int("epochs", 10, 1, 10_000, "most epochs; the schedule spans them"),
+    _int("early_stopping_patience", 0, 0, 10_000, "epochs without a better metric that end a trial; 0: never"),
+)  # fmt: skip
+
+KNOBS = {knob.name: knob for knob in _ROWS}
+
+
+def complete(values: Knobs) -> Knobs:
+    """Return all knobs in the table's order: ``values``, and the defaults of those that it leaves out."""
+    return {name: knob.cast(values.get(name, knob.default)) for name, knob in KNOBS.items()}

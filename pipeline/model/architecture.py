@@ -1,0 +1,83 @@
+"""The architecture of a CNN: a frozen description that rebuilds the same network anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from pipeline.data.scaling import Scaling
+from pipeline.knobs.table import Knobs
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block: the filters of its convolutions, and whether a pooling closes it."""
+
+    filters: tuple[int, ...]
+    pools: bool
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A CNN. The fields but the first three are knobs of the same names."""
+
+    input_shape: tuple[int, ...]
+    n_classes: int
+    pixel_scaling: Scaling
+    blocks: int
+    convs_per_block: int
+    last_block_extra_convs: int
+    filters: int
+    filter_growth: float
+    filter_pattern: str
+    kernel_size: int
+    batch_norm: bool
+    batch_norm_momentum: float
+    activation: str
+    kernel_initializer: str
+    pooling: str
+    pool_first: bool
+    dropout_before_pool: float
+    dropout_after_pool: float
+    head: str
+    fc_depth: int
+    fc_units: int
+    fc_dropout: float
+
+    @property
+    def rank(self) -> int:
+        """Spatial axes of an image: 2, or 1 for sequences."""
+        return len(self.input_shape) - 1
+
+    def planned_blocks(self) -> tuple[Block, ...]:
+        """Return the blocks, by two rules that make any space fit any image.
+
+        A block pools only while every side has 2 pixels or more to halve; and before a global pooling head the last
+        block does not pool, since the head does.
+        """
+        sides = list(self.input_shape[:-1])
+        planned = []
+        for index in range(self.blocks):
+            is_last = index == self.blocks - 1
+            pools = min(sides) >= 2 and not (is_last and self.head != "flatten")
+            planned.append(Block(self._filters_of(index, is_last), pools))
+            if pools:
+                sides = [_halved(side, self.pooling) for side in sides]
+        return tuple(planned)
+
+    def _filters_of(self, index: int, is_last: bool) -> tuple[int, ...]:
+        n_convs = self.convs_per_block + (self.last_block_extra_convs if is_last else 0)
+        steps = range(n_convs) if self.filter_pattern == "inside_block" else [index] * n_convs
+        return tuple(max(1, round(self.filters * self.filter_growth**step)) for step in steps)
+
+
+def _halved(side: int, pooling: str) -> int:
+    return -(-side // 2) if pooling == "strided" else side // 2
+
+
+def make_architecture(
+    knobs: Knobs, *, input_shape: tuple[int, ...], n_classes: int, pixel_scaling: Scaling
+) -> Architecture:
+    """Take the architecture's part out of all ``knobs``."""
+    given = {"input_shape": input_shape, "n_classes": n_classes, "pixel_scaling": pixel_scaling}
+    chosen = {field.name: knobs[field.name] for field in fields(Architecture) if field.name not in given}
+    return Architecture(**given, **chosen)  # type: ignore[arg-type]

@@ -1,0 +1,116 @@
+"""The settings of a search, validated once, and the places where its files lie."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipeline.errors import SettingError
+
+SAMPLERS = ("tpe", "random", "gp", "cmaes", "qmc", "grid")
+PRUNERS = ("successive_halving", "hyperband", "median", "percentile", "patient", "none")
+KEEP_MODELS = ("all", "best", "none")
+SPACES_DIR = Path(__file__).resolve().parent.parent / "search_spaces"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class SearchSettings(BaseModel):
+    """What a user asks of ``search``; the fields are the command's options."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str = "digits"
+    space: str | None = None
+    trials: int = Field(20, ge=1, le=100_000)
+    timeout_minutes: float | None = Field(None, gt=0)
+    study: str
+    sampler: Literal["tpe", "random", "gp", "cmaes", "qmc", "grid"] = "tpe"
+    pruner: Literal["successive_halving", "hyperband", "median", "percentile", "patient", "none"] = "successive_halving"
+    metric: str = "val_accuracy"
+    seed: int = Field(0, ge=0, lt=2**31)
+    workers: int | None = Field(None, ge=1, le=256)
+    epochs: int | None = Field(None, ge=1, le=10_000)
+    storage: str | None = None
+    data_dir: Path
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    keep_models: Literal["all", "best", "none"] = "all"
+
+    @field_validator("study")
+    @classmethod
+    def _study_is_a_file_name(cls, value: str) -> str:
+        if not _NAME.fullmatch(value):
+            raise ValueError("must consist of letters, digits, '.', '_' and '-'")
+        return value
+
+    def as_parameters(self) -> dict[str, str]:
+        """Return the settings as MLflow parameters; what was left open reads ``auto`` or ``none``."""
+        open_values = {"space": "auto", "workers": "auto", "storage": "auto", "epochs": "auto"}
+        values = self.model_dump()
+        return {
+            name: open_values.get(name, "none")
+            if value is None
+            else f"{value:g}"
+            if type(value) is float
+            else str(value)
+            for name, value in values.items()
+        }
+
+
+def make_settings(**values: object) -> SearchSettings:
+    """Validate the options of ``search``.
+
+    Raises:
+        SettingError: the first option that breaks a rule.
+    """
+    try:
+        return SearchSettings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        raise SettingError(f"{name} {rule}, got {first['input']!r}; change --{name.replace('_', '-')}") from error
+
+
+def default_data_dir() -> Path:
+    """Return ``PIPELINE_DATA_DIR``, or Keras's own cache of data sets."""
+    if folder := os.environ.get("PIPELINE_DATA_DIR"):
+        return Path(folder).expanduser()
+    keras_home = os.environ.get("KERAS_HOME")
+    return (Path(keras_home) if keras_home else Path.home() / ".keras") / "datasets"
+
+
+def space_path(space: str | None, dataset: str) -> Path:
+    """Return the file of the search space: the user's, the data set's own, or the general default."""
+    if space is not None:
+        return Path(space).expanduser()
+    own = SPACES_DIR / f"{dataset}.yaml"
+    return own if own.exists() else SPACES_DIR / "default.yaml"
+
+
+@dataclass(frozen=True)
+class StudyPlaces:
+    """The files of one study, all in one folder."""
+
+    folder: Path
+    study: str
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal: the study itself."""
+        return self.folder / f"{self.study}.journal"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one command that coordinates the study."""
+        return self.folder / f"{self.study}.lock"
+
+    @property
+    def log(self) -> Path:
+        """What TensorFlow and other libraries have to say."""
+        return self.folder / f"{self.study}.log"

@@ -1,0 +1,47 @@
+"""Where a study is kept: an Optuna journal file, or a database by its URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from pipeline.errors import SettingError
+from pipeline.settings import StudyPlaces
+
+
+def storage_location(setting: str | None, places: StudyPlaces) -> str:
+    """Return the storage's location: the setting's URL or path, else the study's own journal."""
+    if setting is None:
+        return str(places.journal)
+    return setting if "://" in setting else str(Path(setting).expanduser().absolute())
+
+
+def open_storage(location: str) -> BaseStorage:
+    """Open a storage, made where it is missing.
+
+    Raises:
+        SettingError: the location cannot be opened.
+    """
+    try:
+        if "://" in location:
+            return RDBStorage(location)
+        Path(location).parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(location))
+    except Exception as error:  # every database driver raises its own
+        reason = str(error).strip().splitlines()[0]
+        raise SettingError(
+            f"storage must be a path or a database URL that Optuna opens, got '{location}' ({reason}); change --storage"
+        ) from error
+
+
+def find_study(location: str, study: str) -> optuna.Study | None:
+    """Return the study where there is one; nothing is made."""
+    if "://" not in location and not Path(location).exists():
+        return None
+    try:
+        return optuna.load_study(study_name=study, storage=open_storage(location))
+    except KeyError:
+        return None

@@ -1,0 +1,1 @@
+"""Runs, metrics, figures and models in MLflow: the only room that knows it."""

@@ -1,0 +1,29 @@
+"""The names that people and scripts outside rely on in the tracking store."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+KIND = "pipeline.kind"
+STUDY = "pipeline.study"
+TRIAL = "pipeline.trial"
+STATE = "pipeline.state"
+REASON = "pipeline.reason"
+
+
+class State(StrEnum):
+    """How a trial ended, in Optuna's words."""
+
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    FAIL = "FAIL"
+
+    @property
+    def run_status(self) -> str:
+        """The MLflow status of a run that ended so."""
+        return {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}[self.value]
+
+
+def run_name(number: int) -> str:
+    """Return the name of a trial's run."""
+    return f"trial-{number:04d}"

@@ -1,0 +1,1 @@
+"""Train one network: ``train(...)`` gives a :class:`~pipeline.training.result.TrainingResult`."""

@@ -1,0 +1,39 @@
+"""The metric that a study optimizes: its name and its direction travel together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.errors import SettingError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of each epoch, and which way is better."""
+
+    name: str
+    direction: Literal["maximize", "minimize"]
+
+    def is_better(self, value: float, than: float | None) -> bool:
+        """Tell whether ``value`` beats ``than``; anything beats None."""
+        if than is None:
+            return True
+        return value > than if self.direction == "maximize" else value < than
+
+
+_METRICS = {
+    "val_accuracy": Metric("val_accuracy", "maximize"),
+    "val_loss": Metric("val_loss", "minimize"),
+}
+
+
+def get_metric(name: str) -> Metric:
+    """Return the metric called ``name``.
+
+    Raises:
+        SettingError: there is no such metric; the message lists those that there are.
+    """
+    if name not in _METRICS:
+        raise SettingError(f"metric must be one that every epoch has, got '{name}'; {did_you_mean(name, _METRICS)}")
+    return _METRICS[name]
