@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,8 @@ from pipeline.errors import SettingError
 SAMPLERS = ("tpe", "random", "gp", "cmaes", "qmc", "grid")
 PRUNERS = ("successive_halving", "hyperband", "median", "percentile", "patient", "none")
 KEEP_MODELS = ("all", "best", "none")
-SPACES_DIR = Path(__file__).resolve().parent.parent / "search_spaces"
+_CHECKOUT_SPACES = Path(__file__).resolve().parent.parent / "search_spaces"
+SPACES_DIR = _CHECKOUT_SPACES if _CHECKOUT_SPACES.is_dir() else Path(sys.prefix) / "share/knobsearch/search_spaces"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
