@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from pipeline.data.batches import steps_per_epoch, training_batches, validation_batches
 from pipeline.data.source import Split
 from pipeline.model.architecture import Architecture
 from pipeline.model.network import build_network
-from pipeline.training.callbacks import Course, make_callbacks
+from pipeline.training.callbacks import follow
+from pipeline.training.course import Course, OnBatch, OnEpoch
 from pipeline.training.metric import Metric
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.plan import TrainingPlan
-from pipeline.training.result import Ending, Epoch, TrainingResult
+from pipeline.training.result import TrainingResult
 
 _IMAGES_PER_EXECUTION = 1024  # steps of small batches run in groups: up to twice the speed, and still often a break
 _MAX_STEPS_PER_EXECUTION = 32
@@ -31,8 +31,8 @@ def train(
     metric: Metric,
     seed: int,
     precision: str = "float32",
-    on_epoch: Callable[[Epoch], str | None] = lambda epoch: None,
-    on_batch: Callable[[float], Ending | None] = lambda share: None,
+    on_epoch: OnEpoch = lambda epoch: None,
+    on_batch: OnBatch = lambda share: None,
 ) -> TrainingResult:
     """Build and train a network, and give it the weights of its best epoch.
 
@@ -46,11 +46,7 @@ def train(
     n_steps = steps_per_epoch(n_images, plan.batch_size)
     network = build_network(architecture, precision=precision)
     _compile(network, plan, n_steps)
-    course = Course()
-    callbacks = make_callbacks(
-        course=course, metric=metric, patience=plan.early_stopping_patience, n_steps=n_steps,
-        on_epoch=on_epoch, on_batch=on_batch,
-    )  # fmt: skip
+    course = Course(metric, plan.early_stopping_patience, n_steps, on_epoch, on_batch)
     batches = training_batches(
         data.train, batch_size=plan.batch_size, augmentation=plan.augmentation,
         label_smoothing=plan.label_smoothing, seed=seed,
@@ -58,7 +54,7 @@ def train(
     start = time.perf_counter()
     network.fit(
         batches, epochs=plan.epochs, validation_data=validation_batches(data.validation), verbose=0,
-        callbacks=callbacks + _plateau(plan), shuffle=False,
+        callbacks=[follow(course), *_plateau(plan)], shuffle=False,
     )  # fmt: skip
     seconds = time.perf_counter() - start
     if course.best_weights is not None:
