@@ -79,14 +79,15 @@ def search(**options: Any) -> None:
     """
     from pathlib import Path
 
-    from pipeline.cli.display import make_display
-    from pipeline.cli.summary import print_summary
     from pipeline.settings import default_data_dir, make_settings
 
     options["data_dir"] = Path(options["data_dir"]).expanduser() if options["data_dir"] else default_data_dir()
     options["study"] = options["study"] or Path(options["dataset"]).stem
     settings = make_settings(**options)
 
+    # These load Optuna and MLflow: not before the options are known to be good.
+    from pipeline.cli.display import make_display
+    from pipeline.cli.summary import print_summary
     from pipeline.study.search import search as run_search
 
     display = make_display(settings)

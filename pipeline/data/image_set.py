@@ -74,23 +74,24 @@ def _check_images(source: str, images: Array) -> Array:
         )
     if images.dtype.kind not in "buif":
         raise DataError(f"{source}: x_train must hold numbers, got {images.dtype}; convert it to uint8 or float32")
-    if images.dtype.kind == "f" and not np.isfinite(images).all():
-        raise DataError(f"{source}: x_train must hold finite pixels, got NaN or infinity; mend or drop those images")
     if images.dtype != np.uint8:
         images = _narrow(images)
+    if images.dtype == np.float32 and not np.isfinite(images).all():
+        raise DataError(f"{source}: x_train must hold finite pixels, got NaN or infinity; mend or drop those images")
     is_sequence = images.ndim == 3 and images.shape[1] >= 8 * images.shape[2]
     return images if images.ndim == 4 or is_sequence else images[..., np.newaxis]
 
 
 def _narrow(images: Array) -> Array:
     whole = images.dtype.kind in "bui" and images.min() >= 0 and images.max() <= 255
-    return images.astype(np.uint8 if whole else np.float32)
+    with np.errstate(over="ignore"):  # becomes infinity, which is refused
+        return images.astype(np.uint8 if whole else np.float32)
 
 
 def _check_labels(source: str, labels: Array, *, n_images: int) -> Array:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if len(labels) != n_images or labels.ndim not in (1, 2):
+    if labels.ndim not in (1, 2) or len(labels) != n_images:
         raise DataError(
             f"{source}: y_train must have one label an image, shape ({n_images},) or one-hot ({n_images}, classes), "
             f"got {labels.shape}; align it with x_train"
@@ -102,9 +103,12 @@ def _check_labels(source: str, labels: Array, *, n_images: int) -> Array:
             raise DataError(f"{source}: one-hot y_train must hold a single 1 a row; encode it anew")
         numbers: Array = labels.argmax(axis=1)
         return numbers
-    if not np.array_equal(labels, np.floor(labels)) or labels.min() < 0:
+    unfit = labels[~np.isfinite(labels) | (labels != np.floor(np.abs(labels)))]
+    if len(unfit):
+        raise DataError(f"{source}: labels must be whole numbers from 0, got {unfit[0]}; number the classes from 0")
+    if labels.max() >= n_images:
         raise DataError(
-            f"{source}: labels must be whole numbers from 0, got {labels[labels != np.floor(np.abs(labels))][0]}; "
+            f"{source}: labels must number the classes without gaps, got {labels.max()} with {n_images} images; "
             "number the classes from 0"
         )
     return labels.astype(np.int64)

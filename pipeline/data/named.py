@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from pipeline.data.image_set import Array, ImageSet, make_image_set
+from pipeline.data.download import download
+from pipeline.data.image_set import ImageSet, make_image_set
 from pipeline.data.npz import read_training_images
-from pipeline.errors import DataError
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -56,7 +54,7 @@ def load_named(name: str, data_dir: Path) -> ImageSet:
         return _digits()
     path = data_dir / f"{name}.npz"
     if not path.exists():
-        _download(name, path)
+        download(name, path)
     return read_training_images(path, name=name, class_names=CLASS_NAMES[name])
 
 
@@ -75,27 +73,3 @@ def _digits() -> ImageSet:
         name="digits", source="sklearn.datasets.load_digits", images=pixels[kept], labels=bunch.target[kept],
         class_names=_TEN,
     )  # fmt: skip
-
-
-def _download(name: str, path: Path) -> None:
-    """Fetch a set through Keras once and keep it as ``path``, so that later reads leave the test images alone."""
-    import keras
-
-    load_data = getattr(keras.datasets, name).load_data
-    try:
-        (x_train, y_train), (x_test, y_test) = load_data()
-        _save(path, x_train=x_train, y_train=y_train.ravel(), x_test=x_test, y_test=y_test.ravel())
-    except Exception as error:  # Keras raises a bare Exception when a download fails
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"data set '{name}' is neither at '{path}' nor could Keras download it ({reason}); put a file {name}.npz "
-            f"with x_train, y_train, x_test and y_test into '{path.parent}', or name its folder with data_dir"
-        ) from error
-
-
-def _save(path: Path, **arrays: Array) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial.npz")
-    named: dict[str, Any] = dict(arrays)
-    np.savez(partial, **named)
-    partial.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO
 
@@ -13,7 +14,7 @@ from pipeline.data.image_set import Array, ImageSet, make_image_set
 from pipeline.errors import DataError
 
 _NEEDED = ("x_train", "y_train", "x_test", "y_test")
-_BROKEN = (zipfile.BadZipFile, OSError, EOFError, ValueError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, MemoryError)
 
 
 def read_training_images(path: Path, *, name: str, class_names: tuple[str, ...] | None = None) -> ImageSet:
@@ -27,15 +28,14 @@ def read_training_images(path: Path, *, name: str, class_names: tuple[str, ...] 
             _check_headers(archive, path)
             images, labels = _read(archive, "x_train", path), _read(archive, "y_train", path)
             if "class_names.npy" in archive.namelist():
-                class_names = tuple(str(entry) for entry in _read(archive, "class_names", path))
+                class_names = _class_names(archive, path)
     except _BROKEN as error:
         raise DataError(f"{path}: not a readable .npz ({error}); write it anew with numpy.savez") from error
     return make_image_set(name=name, source=str(path), images=images, labels=labels, class_names=class_names)
 
 
 def _check_headers(archive: zipfile.ZipFile, path: Path) -> None:
-    present = {entry.removesuffix(".npy") for entry in archive.namelist()}
-    missing = [key for key in _NEEDED if key not in present]
+    missing = [key for key in _NEEDED if f"{key}.npy" not in archive.namelist()]
     if missing:
         raise DataError(
             f"{path}: an .npz must hold x_train, y_train, x_test and y_test, lacks {', '.join(missing)}; add them"
@@ -46,6 +46,16 @@ def _check_headers(archive: zipfile.ZipFile, path: Path) -> None:
             f"{path}: x_train and x_test must hold images of one shape, got {shapes['x_train'][1:]} and "
             f"{shapes['x_test'][1:]}; resize one of them"
         )
+
+
+def _class_names(archive: zipfile.ZipFile, path: Path) -> tuple[str, ...]:
+    names = _read(archive, "class_names", path)
+    if names.ndim != 1 or len(np.unique(names)) < len(names):
+        raise DataError(
+            f"{path}: class_names must be a list of different names, got the shape {names.shape} with "
+            f"{len(np.unique(names))} different names; mend it"
+        )
+    return tuple(names.astype(str).tolist())
 
 
 def _shape(archive: zipfile.ZipFile, key: str, path: Path) -> tuple[int, ...]:

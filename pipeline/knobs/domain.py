@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, cast
 
 import optuna
@@ -58,23 +59,41 @@ class Range:
     log: bool = False
     step: float | None = None
 
+    @property
+    def top(self) -> float:
+        """The greatest value that can be reached: ``high``, or the last step below it."""
+        return self.high if self.step is None else self._at(self._n_steps)
+
     def suggest(self, trial: optuna.trial.BaseTrial, name: str) -> KnobValue:
         """Ask the trial for a number of the range."""
         if KNOBS[name].kind == "int":
             step = 1 if self.step is None else int(self.step)
-            return trial.suggest_int(name, int(self.low), int(self.high), step=step, log=self.log)
-        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+            return trial.suggest_int(name, int(self.low), int(self.top), step=step, log=self.log)
+        return trial.suggest_float(name, self.low, self.top, step=self.step, log=self.log)
 
     def holds(self, value: KnobValue) -> bool:
-        """Tell whether ``value`` lies in the domain (bounds alone; Optuna rounds to the step)."""
-        return not isinstance(value, str) and self.low <= value <= self.high
+        """Tell whether ``value`` lies between the bounds, and on a step where there are steps."""
+        if isinstance(value, str) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or (_decimal(value) - _decimal(self.low)) % _decimal(self.step) == 0
 
     def points(self) -> list[KnobValue] | None:
         """Return the domain's values for a grid, or None where a float range has no step."""
         if self.step is None:
             return None
-        n_steps = int((self.high - self.low) / self.step + 1e-9)
-        return [self.low + index * self.step for index in range(n_steps + 1)]
+        return [self._at(index) for index in range(self._n_steps + 1)]
+
+    @property
+    def _n_steps(self) -> int:
+        return int((_decimal(self.high) - _decimal(self.low)) // _decimal(self.step or 1))
+
+    def _at(self, index: int) -> float:
+        return float(_decimal(self.low) + index * _decimal(self.step or 1))
+
+
+def _decimal(value: float) -> Decimal:
+    """Return the number as it is written: binary fractions would put 0.3 beyond three steps of 0.1."""
+    return Decimal(str(value))
 
 
 Domain = Fixed | Choices | Range

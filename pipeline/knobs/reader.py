@@ -105,10 +105,10 @@ class _Reader:
         if isinstance(step, bool) or not isinstance(step, int | float) or not 0 < step <= span:
             raise self._error(
                 node,
-                f"'step' of '{knob.name}' must be a number above 0 and at most {span:g}, got '{step}'; mend it",
+                f"'step' of '{knob.name}' must be a number above 0 and at most {span:g}, got {step!r}; mend it",
             )
         if knob.kind == "int" and not float(step).is_integer():
-            raise self._error(node, f"'step' of '{knob.name}' must be a whole number, got {step}; round it")
+            raise self._error(node, f"'step' of '{knob.name}' must be a whole number, got {step!r}; round it")
         if log:
             raise self._error(node, f"'{knob.name}' has both log and step; drop one of them")
 
@@ -149,7 +149,11 @@ class _Reader:
     def _scalar(self, node: yaml.Node) -> Any:
         if not isinstance(node, yaml.ScalarNode):
             raise self._error(node, "a single value is needed here, got a list or a mapping; write one value")
-        value = yaml.SafeLoader("").construct_object(node)
+        try:
+            value = yaml.SafeLoader("").construct_object(node)
+        except (yaml.YAMLError, ValueError) as error:
+            text = f"{node.value[:40]!r} cannot be read ({_first_line(error)}); write a plain number or name"
+            raise self._error(node, text) from error
         if isinstance(value, str) and node.style is None:
             return _number(value)
         return value
@@ -181,7 +185,8 @@ def _describe(domain: Domain) -> str:
         return f"the fixed value {domain.value!r}"
     if isinstance(domain, Choices):
         return f"one of {list(domain.values)}"
-    return f"{domain.low:g} to {domain.high:g}"
+    steps = f" in steps of {domain.step:g}" if domain.step else ""
+    return f"{domain.low:g} to {domain.high:g}{steps}"
 
 
 def _first_line(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 
 import optuna
@@ -11,6 +12,8 @@ import optuna
 from pipeline.errors import SpaceError
 from pipeline.knobs.domain import Choices, Domain, Fixed, Range, grid_points
 from pipeline.knobs.table import KNOBS, Knobs, KnobValue, complete
+
+MAX_GRID_POINTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class SearchSpace:
         """The most epochs that a trial can train."""
         domain = self.domains.get("epochs", Fixed(KNOBS["epochs"].default))
         if isinstance(domain, Range):
-            return int(domain.high)
+            return int(domain.top)
         return max(int(value) for value in domain.points())
 
     @property
@@ -53,7 +56,7 @@ class SearchSpace:
         """Return the values of each searched knob for a grid.
 
         Raises:
-            SpaceError: a float knob has a range without a step.
+            SpaceError: a float knob has a range without a step, or the grid is too large to go through.
         """
         points = {name: grid_points(KNOBS[name], domain) for name, domain in self.searched.items()}
         endless = [name for name, values in points.items() if values is None]
@@ -62,16 +65,25 @@ class SearchSpace:
                 f"{self.source}: sampler grid needs a 'step' or 'choices' for every knob, but {', '.join(endless)} "
                 "has a range without step; add one, or use another sampler"
             )
-        return {name: values for name, values in points.items() if values is not None}
+        grid = {name: values for name, values in points.items() if values is not None}
+        n_points = math.prod(len(values) for values in grid.values())
+        if n_points > MAX_GRID_POINTS:
+            raise SpaceError(
+                f"{self.source}: a grid may have at most {MAX_GRID_POINTS:,} points, got {n_points:,}; fix some knobs, "
+                "or use another sampler"
+            )
+        return grid
 
     def with_epochs_at_most(self, epochs: int | None) -> SearchSpace:
         """Return the space with no trial longer than ``epochs``; None leaves it as it is."""
         if epochs is None:
             return self
         domain = self.domains.get("epochs", Fixed(KNOBS["epochs"].default))
-        first = tuple({**knobs, "epochs": min(int(knobs["epochs"]), epochs)} if "epochs" in knobs else knobs
+        capped = replace(self, domains={**self.domains, "epochs": _capped(domain, epochs)})
+        most = capped.max_epochs
+        first = tuple({**knobs, "epochs": min(int(knobs["epochs"]), most)} if "epochs" in knobs else knobs
                       for knobs in self.first_trials)  # fmt: skip
-        return replace(self, domains={**self.domains, "epochs": _capped(domain, epochs)}, first_trials=first)
+        return replace(capped, first_trials=first)
 
 
 def _capped(domain: Domain, limit: int) -> Domain:

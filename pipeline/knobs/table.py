@@ -32,7 +32,7 @@ class Knob:
             return None if value in self.choices else f"must be one of {', '.join(self.choices)}"
         if isinstance(value, bool) or not isinstance(value, int | float):
             return "must be a number"
-        if self.kind == "int" and not float(value).is_integer():
+        if self.kind == "int" and isinstance(value, float) and not value.is_integer():
             return "must be a whole number"
         if not self.low <= value <= self.high:
             return f"must lie between {self.low:g} and {self.high:g}"

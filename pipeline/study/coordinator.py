@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -71,7 +72,8 @@ class Coordinator:
         """Start workers for the places that are empty, no more than there are trials to run."""
         taken = {worker.index for worker in self._workers}
         n_needed = min(self.n_workers, self._n_running() + self._n_left())
-        for index in [index for index in range(self.n_workers) if index not in taken][: n_needed - len(taken)]:
+        free = [index for index in range(self.n_workers) if index not in taken]
+        for index in free[: max(0, n_needed - len(taken))]:
             gpu = self.gpus[index % len(self.gpus)] if self.gpus else None
             self._workers.append(Worker(self.session, index=index, gpu=gpu))
 
@@ -140,8 +142,7 @@ class Coordinator:
         """Account for a worker that died in a trial, and start another in its place."""
         self._workers.remove(worker)
         worker.end(patience_seconds=1.0)
-        code = worker.process.exitcode
-        reason = f"the worker died with exit code {code}" + (" (killed: out of memory?)" if code == -9 else "")
+        reason = f"the worker {_describe_exit(worker.process.exitcode)}"
         if worker.trial is None and worker.n_trials == 0:
             raise PipelineError(f"{reason} before its first trial; see {self.session.log}")
         if worker.trial is not None:
@@ -155,3 +156,10 @@ class Coordinator:
         for worker in self._workers:
             worker.end(patience_seconds=_INTERRUPT_PATIENCE_SECONDS)
         self._workers.clear()
+
+
+def _describe_exit(code: int | None) -> str:
+    """Say how a process died; one that the system ended has most often run out of memory."""
+    if code is None or code >= 0:
+        return f"ended with exit code {code}"
+    return f"was ended by {signal.Signals(-code).name}, most likely out of memory"

@@ -68,16 +68,18 @@ class Objective:
         )  # fmt: skip
         trial.set_user_attr(RUN_ID, run.run_id)
         result: TrainingResult | None = None
+        is_cut_off = False
         try:
             result = self._train(trial, knobs, run, deadline)
-            state, reason = self._outcome(result)
+            state, reason = outcome_of(result)
+            is_cut_off = state is State.FAIL
             if result.best_epoch is not None:
                 self._log(run, knobs, result)
         except Exception as error:  # whatever a configuration does, the study goes on
             state, reason = State.FAIL, describe_failure(error)
         self._tell(trial, state, result)
         run.end(state, reason)
-        if state is State.FAIL and result is not None:  # it did not fail of itself, but was cut off
+        if is_cut_off:
             self.study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
         best = result.best_epoch if result else None
         self.mailbox.send(
@@ -125,15 +127,6 @@ class Objective:
             pixel_scaling=fit_scaling(str(knobs["scaling"]), images.images),
         )  # fmt: skip
 
-    def _outcome(self, result: TrainingResult) -> tuple[State, str]:
-        if result.ending is Ending.TIME_UP and not result.epochs:
-            return State.FAIL, "time up before the first epoch was over"
-        if result.ending is Ending.COMPLETE:
-            return State.COMPLETE, ""
-        return _STATES[
-            result.ending
-        ], f"{result.ending}: {result.reason}" if result.reason != result.ending else result.reason
-
     def _log(self, run: TrialRun, knobs: Knobs, result: TrainingResult) -> None:
         # A network saved for use elsewhere has no optimizer, and computes in float32 wherever it is loaded.
         clean = build_network(self._architecture(knobs))
@@ -155,6 +148,15 @@ class Objective:
             self.study.tell(trial, getattr(result.best_epoch, self.metric.name))
         else:
             self.study.tell(trial, state=TrialState[state.value])
+
+
+def outcome_of(result: TrainingResult) -> tuple[State, str]:
+    """Return how a trial ends by how its training ended, and why; one that was cut off fails, to be tried again."""
+    if result.ending is Ending.COMPLETE:
+        return State.COMPLETE, ""
+    if result.ending is Ending.TIME_UP and not result.epochs:
+        return State.FAIL, "time up before the first epoch was over"
+    return _STATES[result.ending], f"{result.ending}: {result.reason}".removesuffix(": ")
 
 
 def load_objective(session: Session, mailbox: Mailbox, *, worker_index: int) -> Objective:

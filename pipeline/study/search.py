@@ -11,47 +11,25 @@ from pathlib import Path
 
 import optuna
 import pandas as pd
-from filelock import FileLock, Timeout
 from optuna.trial import TrialState
 
-from pipeline.data.source import Split, dataset_name, load_training_images, split
-from pipeline.errors import SettingError
+from pipeline.data.source import dataset_name, load_training_images, split
 from pipeline.knobs.reader import read_space
-from pipeline.knobs.space import SearchSpace
 from pipeline.settings import SearchSettings, StudyPlaces, space_path
 from pipeline.study.coordinator import Coordinator, n_finished
 from pipeline.study.messages import Event, Session, TrialEnded
 from pipeline.study.objective import VAL_ACCURACY
+from pipeline.study.opening import Preparation, check_identity, locked, open_study
 from pipeline.study.reconciliation import fail_abandoned_trials
 from pipeline.study.samplers import check_sampler
-from pipeline.study.storage import find_study, open_storage, storage_location
+from pipeline.study.storage import find_study, storage_location
 from pipeline.tracking.leaderboard import read_leaderboard
-from pipeline.tracking.store import open_store
+from pipeline.tracking.store import find_store
 from pipeline.tracking.study_run import StudyRun
 from pipeline.training.device import visible_gpus
 from pipeline.training.metric import Metric, get_metric
 
-_IDENTITY = "identity"
 _STUDY_RUN = "run_id"
-
-
-@dataclass(frozen=True, eq=False)
-class Preparation:
-    """Everything that a search needs, checked, with nothing written yet."""
-
-    settings: SearchSettings
-    space: SearchSpace
-    metric: Metric
-    data: Split
-
-    def identity(self) -> dict[str, str]:
-        """Return what makes trials comparable; a study goes on only where it is the same."""
-        return {
-            "dataset": self.data.digest,
-            "space": self.space.fingerprint,
-            "metric": self.metric.name,
-            "seed": str(self.settings.seed),
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,25 +72,25 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     preparation = prepare(settings)
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
-    experiment = os.environ.get("MLFLOW_EXPERIMENT_ID")
-    store = open_store()
+    store = find_store()
     places = StudyPlaces(store.studies, settings.study)
     location = storage_location(settings.storage, places)
-    _check_identity(find_study(location, settings.study), preparation)
-    with _locked(places):
-        study = _open_study(location, preparation)
+    check_identity(find_study(location, settings.study), preparation)
+    store.check()
+    with locked(places):
+        study = open_study(location, preparation)
         fail_abandoned_trials(study, store, "the command that ran it ended early")
-        experiment_id = experiment or store.experiment_of(adopted, name=dataset_name(settings.dataset))
+        experiment_id = store.experiment_of(adopted, name=dataset_name(settings.dataset))
         run = StudyRun.open(
             store, study=settings.study, experiment_id=experiment_id,
             earlier=study.user_attrs.get(_STUDY_RUN), adopted=adopted,
         )  # fmt: skip
-        study.set_user_attr(_STUDY_RUN, run.run_id)
-        run.log_settings(settings.as_parameters())
-        run.log_data(preparation.data)
-        on_start(study, places.log)
         before = n_finished(study)
         with _ended(run, study):
+            study.set_user_attr(_STUDY_RUN, run.run_id)
+            run.log_settings(settings.as_parameters())
+            run.log_data(preparation.data)
+            on_start(study, places.log)
             _run_trials(preparation, study, run, location, places.log, start, show)
         return SearchOutcome(
             leaderboard=_log_leaderboard(run, study, preparation.metric),
@@ -145,43 +123,6 @@ def _run_trials(
     minutes = settings.timeout_minutes
     deadline = None if minutes is None else start + 60 * minutes
     Coordinator(session, study, n_workers=n_workers, gpus=gpus, deadline=deadline, show=take).run()
-
-
-def _check_identity(study: optuna.Study | None, preparation: Preparation) -> None:
-    if study is None or _IDENTITY not in study.user_attrs:
-        return
-    was, is_now = study.user_attrs[_IDENTITY], preparation.identity()
-    changed = [name for name in is_now if was.get(name) != is_now[name]]
-    if changed:
-        raise SettingError(
-            f"a study keeps its dataset, space, metric and seed, but {', '.join(changed)} of study "
-            f"'{preparation.settings.study}' changed; give the new search a name of its own with --study"
-        )
-
-
-@contextmanager
-def _locked(places: StudyPlaces) -> Iterator[None]:
-    places.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(places.lock, timeout=0):
-            yield
-    except Timeout as error:
-        raise SettingError(
-            f"a study is searched by one command at a time, and another one is at work on '{places.study}'; "
-            "wait for it, or give --study another name"
-        ) from error
-
-
-def _open_study(location: str, preparation: Preparation) -> optuna.Study:
-    study = optuna.create_study(
-        storage=open_storage(location), study_name=preparation.settings.study,
-        direction=preparation.metric.direction, load_if_exists=True,
-    )  # fmt: skip
-    if _IDENTITY not in study.user_attrs:
-        study.set_user_attr(_IDENTITY, preparation.identity())
-        for params in preparation.space.first_params():
-            study.enqueue_trial(params)
-    return study
 
 
 @contextmanager

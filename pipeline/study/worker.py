@@ -101,7 +101,9 @@ class Mailbox:
             self._is_interrupted = True
 
     def receive(self) -> RunTrial | Interrupt | Quit:
-        """Wait for the next command; a coordinator that is gone means to quit."""
+        """Wait for the next command; after an interruption, or where the coordinator is gone, it is to quit."""
+        if self._is_interrupted:
+            return Quit()
         try:
             command: RunTrial | Interrupt | Quit = self._connection.recv()
         except (EOFError, OSError):

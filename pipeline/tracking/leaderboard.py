@@ -22,15 +22,18 @@ _PAGE = 1000
 def read_leaderboard(
     store: TrackingStore, experiment_id: str, study: str, *, metric: str, maximize: bool
 ) -> pd.DataFrame:
-    """Return a row a trial that has ended, the best first: rank, run, state, figures, knobs, reason, run_id."""
+    """Return a row a trial that has ended, the best first and failed ones last.
+
+    Its columns: rank, run, state, figures, knobs, reason, run_id.
+    """
     rows = [_row(run) for run in _trial_runs(store, experiment_id, study)]
     fixed = ["run", "state", *METRICS]
     table = pd.DataFrame(rows, columns=[*fixed, *_other_columns(rows, fixed)])
-    table = table.sort_values(
-        [f"best_{metric}", "run"], ascending=[not maximize, True], na_position="last", ignore_index=True
+    table = table.assign(failed=table["state"] == names.State.FAIL).sort_values(
+        ["failed", f"best_{metric}", "run"], ascending=[True, not maximize, True], ignore_index=True
     )
     table.insert(0, "rank", range(1, len(table) + 1))
-    return table
+    return table.drop(columns="failed")
 
 
 def _trial_runs(store: TrackingStore, experiment_id: str, study: str) -> list[Run]:

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from pipeline.errors import SettingError
 
 _SQLITE = "sqlite:///"
+_KIND = "mlflow.experimentKind"  # without it the UI opens its pages for language models
 
 
 @dataclass(frozen=True)
@@ -43,37 +44,44 @@ class TrackingStore:
         home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
         return home / "knobsearch" / "studies" / hashlib.sha256(self.uri.encode()).hexdigest()[:10]
 
+    def check(self) -> None:
+        """Open the store; a SQLite store that is missing is made.
+
+        Raises:
+            SettingError: MLflow refuses the store.
+        """
+        try:
+            _ = self.client
+        except MlflowException as error:
+            raise unusable_store(self.uri, error) from error
+
     def ui_command(self) -> str:
         """Return what opens the MLflow UI on this very store."""
         return f"open {self.uri}" if self.uri.startswith("http") else f"mlflow ui --backend-store-uri '{self.uri}'"
 
     def experiment_of(self, run_id: str | None, *, name: str) -> str:
-        """Return the experiment of the run ``run_id``; without one, that called ``name``, made where it is missing.
+        """Return the experiment of the run ``run_id``, else ``MLFLOW_EXPERIMENT_ID``, else that called ``name``.
+
+        It is made where it is missing.
 
         Raises:
             SettingError: the store cannot be used.
         """
         try:
-            if run_id is not None:
-                return str(self.client.get_run(run_id).info.experiment_id)
-            found = self.client.get_experiment_by_name(name)
-            return str(found.experiment_id) if found else str(self.client.create_experiment(name))
+            client = self.client
+            known = client.get_run(run_id).info.experiment_id if run_id else os.environ.get("MLFLOW_EXPERIMENT_ID")
+            found = client.get_experiment(known) if known else client.get_experiment_by_name(name)
+            found = found or client.get_experiment(client.create_experiment(name))
+            if _KIND not in found.tags:
+                client.set_experiment_tag(found.experiment_id, _KIND, "custom_model_development")
+            return str(found.experiment_id)
         except MlflowException as error:
             raise unusable_store(self.uri, error) from error
 
 
-def open_store() -> TrackingStore:
-    """Return the store that MLflow's own rules choose (``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in this folder).
-
-    Raises:
-        SettingError: MLflow refuses the store.
-    """
-    try:
-        store = TrackingStore(get_tracking_uri())
-        _ = store.client
-    except MlflowException as error:
-        raise unusable_store(get_tracking_uri(), error) from error
-    return store
+def find_store() -> TrackingStore:
+    """Return the store that MLflow's own rules choose (``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in this folder)."""
+    return TrackingStore(get_tracking_uri())
 
 
 def unusable_store(uri: str, error: Exception) -> SettingError:

@@ -1,0 +1,92 @@
+"""Open a study: who may, whether it is still the same study, and what stands in it from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import optuna
+from filelock import FileLock, Timeout
+
+from pipeline.data.source import Split
+from pipeline.errors import SettingError
+from pipeline.knobs.space import SearchSpace
+from pipeline.settings import SearchSettings, StudyPlaces
+from pipeline.study.storage import open_storage
+from pipeline.training.metric import Metric
+
+_IDENTITY = "identity"
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """Everything that a search needs, checked, with nothing written yet."""
+
+    settings: SearchSettings
+    space: SearchSpace
+    metric: Metric
+    data: Split
+
+    def identity(self) -> dict[str, str]:
+        """Return what makes trials comparable; a study goes on only where it is the same."""
+        return {
+            "dataset": self.data.digest,
+            "space": self.space.fingerprint,
+            "metric": self.metric.name,
+            "seed": str(self.settings.seed),
+        }
+
+
+def check_identity(study: optuna.Study | None, preparation: Preparation) -> None:
+    """Check that a study that exists is the one that the settings mean.
+
+    Raises:
+        SettingError: its data, space, metric or seed are others.
+    """
+    if study is None or _IDENTITY not in study.user_attrs:
+        return
+    was, is_now = study.user_attrs[_IDENTITY], preparation.identity()
+    changed = [name for name in is_now if was.get(name) != is_now[name]]
+    if changed:
+        raise SettingError(
+            f"a study keeps its dataset, space, metric and seed, but {', '.join(changed)} of study "
+            f"'{preparation.settings.study}' changed; give the new search a name of its own with --study"
+        )
+
+
+@contextmanager
+def locked(places: StudyPlaces) -> Iterator[None]:
+    """Hold the study's lock, so that one command at a time coordinates it.
+
+    Raises:
+        SettingError: another command holds it.
+    """
+    places.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(places.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise SettingError(
+            f"a study is searched by one command at a time, and another one is at work on '{places.study}'; "
+            "wait for it, or give --study another name"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def open_study(location: str, preparation: Preparation) -> optuna.Study:
+    """Open the study, made with its first trials enqueued where it is new."""
+    study = optuna.create_study(
+        storage=open_storage(location),
+        study_name=preparation.settings.study,
+        direction=preparation.metric.direction,
+        load_if_exists=True,
+    )
+    if _IDENTITY not in study.user_attrs:
+        for params in preparation.space.first_params():
+            study.enqueue_trial(params, skip_if_exists=True)
+        study.set_user_attr(_IDENTITY, preparation.identity())
+    return study
