@@ -23,8 +23,10 @@ def print_summary(outcome: SearchOutcome) -> None:
     if len(board):
         console.print(_table(board))
         console.print(_best_knobs(board.iloc[0], outcome.searched_knobs), highlight=False)
-    console.print(f"\nCompare the trials in the MLflow UI:  {outcome.ui_command}", soft_wrap=True, highlight=False)
-    console.print(f"Library messages are in {outcome.log}", soft_wrap=True, highlight=False)
+    console.print(
+        f"\nCompare the trials in the MLflow UI:  {outcome.ui_command}", soft_wrap=True, highlight=False, markup=False
+    )
+    console.print(f"Library messages are in {outcome.log}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _table(board: pd.DataFrame) -> Table:

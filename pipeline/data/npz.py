@@ -41,6 +41,11 @@ def _check_headers(archive: zipfile.ZipFile, path: Path) -> None:
             f"{path}: an .npz must hold x_train, y_train, x_test and y_test, lacks {', '.join(missing)}; add them"
         )
     shapes = {key: _shape(archive, key, path) for key in _NEEDED}
+    if shapes["y_test"][:1] != shapes["x_test"][:1]:
+        raise DataError(
+            f"{path}: y_test must have one label an image of x_test, got {shapes['y_test']} for {shapes['x_test']}; "
+            "align them"
+        )
     if shapes["x_test"][1:] != shapes["x_train"][1:]:
         raise DataError(
             f"{path}: x_train and x_test must hold images of one shape, got {shapes['x_train'][1:]} and "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.image_set import ImageSet
+from pipeline.data.image_set import Array, ImageSet
 from pipeline.data.named import NAMES, load_named
 from pipeline.data.npz import read_training_images
 from pipeline.errors import DataError, did_you_mean
@@ -52,7 +52,7 @@ def load_training_images(dataset: str, data_dir: Path) -> ImageSet:
 
 
 def split(images: ImageSet, *, seed: int) -> Split:
-    """Split into training and validation images, with every class in its share on both sides.
+    """Split into training and validation images, with every class in its share, and at least once, on both sides.
 
     The validation part is a tenth, and more for small sets: up to a fifth, or 1,000 images.
 
@@ -72,6 +72,19 @@ def split(images: ImageSet, *, seed: int) -> Split:
     train, validation = train_test_split(
         np.arange(n_images), test_size=n_validation, random_state=seed, stratify=images.labels
     )
-    train.sort()
-    validation.sort()
+    train, validation = _with_every_class(images.labels, train, validation)
     return Split(images.subset(train), images.subset(validation), images.digest())
+
+
+def _with_every_class(labels: Array, train: Array, validation: Array) -> tuple[Array, Array]:
+    """Move an image of each class that rounding left out of one side there, and sort both."""
+    to_validation, to_train = _lacking(labels, train, validation), _lacking(labels, validation, train)
+    train = np.union1d(np.setdiff1d(train, to_validation), to_train)
+    validation = np.union1d(np.setdiff1d(validation, to_train), to_validation)
+    return train, validation
+
+
+def _lacking(labels: Array, rich: Array, short: Array) -> Array:
+    """Return one index of ``rich`` for each class that ``short`` lacks."""
+    classes, first = np.unique(labels[rich], return_index=True)
+    return rich[first[~np.isin(classes, labels[short])]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ _TRAIN, _VALIDATION = "#1f77b4", "#d95f02"
 _MAX_CLASSES_WITH_NUMBERS = 25
 _LISTED_CONFUSIONS = 30
 _GALLERY = (4, 6)
+_PLAIN: dict[str, Any] = {"parse_math": False}  # a '$' in a class name is no formula
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -72,15 +74,15 @@ def draw_confusion(table: pd.DataFrame) -> Figure:
     picture = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.6, 0, 1))
     bar = figure.add_axes(((margin + grid + 0.12) / width, margin / height, 0.18 / width, grid / height))
     figure.colorbar(picture, cax=bar, label="share of the true class")
-    axes.set_xticks(range(n_classes), list(table.columns), rotation=90 if longest > 3 else 0, fontsize=size)
-    axes.set_yticks(range(n_classes), list(table.index), fontsize=size)
+    axes.set_xticks(range(n_classes), list(table.columns), rotation=90 if longest > 3 else 0, fontsize=size, **_PLAIN)
+    axes.set_yticks(range(n_classes), list(table.index), fontsize=size, **_PLAIN)
     accuracy = np.trace(counts) / max(counts.sum(), 1)
     axes.set(xlabel="predicted", ylabel="true", title=f"{accuracy:.2%} of {counts.sum():,} images right")
     if has_numbers:
         _write_cells(axes, counts, shares)
     else:
         place = ((margin + grid + 1.2) / width, (margin + grid) / height)
-        figure.text(*place, _frequent_confusions(table, shares), va="top", fontsize=11, linespacing=1.6)
+        figure.text(*place, _frequent_confusions(table, shares), va="top", fontsize=11, linespacing=1.6, **_PLAIN)
     return figure
 
 
@@ -125,7 +127,7 @@ def draw_mistakes(images: Array, predictions: Predictions) -> Figure:
         _draw_image(axes, images[index], low, high)
         true, guess = (predictions.class_names[i] for i in (predictions.labels[index], predictions.predicted[index]))
         probability = predictions.probabilities[index].max()
-        axes.set_title(f"true: {true}\nsays: {guess} ({probability:.0%})", fontsize=8)
+        axes.set_title(f"true: {true}\nsays: {guess} ({probability:.0%})", fontsize=8, **_PLAIN)
     figure.suptitle(
         f"{len(mistakes)} of {len(predictions.labels)} wrong, most confident first",
         fontsize=10,

@@ -13,6 +13,7 @@ from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS, Knob, Knobs
 
 _SECTIONS = ("knobs", "first_trials")
+MAX_STEPS = 10_000
 
 
 def read_space(path: Path) -> SearchSpace:
@@ -107,6 +108,10 @@ class _Reader:
                 node,
                 f"'step' of '{knob.name}' must be a number above 0 and at most {span:g}, got {step!r}; mend it",
             )
+        if span / step > MAX_STEPS:
+            raise self._error(
+                node, f"'{knob.name}' may have at most {MAX_STEPS:,} steps, got {span / step:,.0f}; widen them"
+            )
         if knob.kind == "int" and not float(step).is_integer():
             raise self._error(node, f"'step' of '{knob.name}' must be a whole number, got {step!r}; round it")
         if log:
@@ -169,7 +174,8 @@ class _Reader:
         return rows
 
     def _error(self, node: yaml.Node, text: str) -> SpaceError:
-        return SpaceError(f"{self._source}:{node.start_mark.line + 1}: {text}")
+        line = " ".join(text.splitlines())
+        return SpaceError(f"{self._source}:{node.start_mark.line + 1}: {line}")
 
 
 def _number(text: str) -> str | float:

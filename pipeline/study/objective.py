@@ -186,7 +186,7 @@ class _Pulse:
         self._last = 0.0
 
     def batch_done(self, share: float) -> None:
-        self._maybe_send(min(share, 1.0))
+        self._maybe_send(share)
 
     def epoch_done(self, epoch: int, value: float) -> None:
         self._epoch, self._value = epoch + 1, value

@@ -137,6 +137,7 @@ def _ended(run: StudyRun, study: optuna.Study) -> Iterator[None]:
         raise
     finally:
         fail_abandoned_trials(study, run.store, "interrupted")
+        run.fail_open_trials("its worker died before the trial began")
         _log_progress(run, study)
         run.end(status)
 

@@ -38,9 +38,9 @@ class Worker:
         """Have the worker run a trial."""
         self.is_idle, self.is_busy = False, True
         self.n_trials += 1
-        self.connection.send(RunTrial(deadline))
+        self.send(RunTrial(deadline))
 
-    def send(self, command: Interrupt | Quit) -> None:
+    def send(self, command: RunTrial | Interrupt | Quit) -> None:
         """Send a command; a worker that is gone already needs none."""
         try:
             self.connection.send(command)

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from pipeline.data.source import Split
 from pipeline.tracking import names
 from pipeline.tracking.store import TrackingStore
+from pipeline.tracking.trial_run import end_trial_run
 
 _MAX_DATASET_PROFILE = 16_000_000
 
@@ -87,6 +88,13 @@ class StudyRun:
     def log_table(self, table: pd.DataFrame, artifact: str) -> None:
         """Write a table as a CSV artifact."""
         self.store.client.log_text(self.run_id, table.to_csv(index=False), artifact)
+
+    def fail_open_trials(self, reason: str) -> None:
+        """End trial runs that no trial knows of: their worker died between making the run and noting it."""
+        condition = f"tags.`mlflow.parentRunId` = '{self.run_id}' AND attributes.status = 'RUNNING'"
+        for run in self.store.client.search_runs([self.experiment_id], condition):
+            if run.data.tags.get(names.KIND) == "trial":
+                end_trial_run(self.store, run.info.run_id, names.State.FAIL, reason)
 
     def end(self, status: str) -> None:
         """End the run with an MLflow status: FINISHED, FAILED or KILLED."""

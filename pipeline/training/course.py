@@ -47,7 +47,8 @@ class Course:
     def end_batch(self, n_steps_done: int, logs: Mapping[str, float]) -> None:
         """Take the running figures after a training step."""
         self._check_finite("loss", logs)
-        if not self.is_over and (ending := self.on_batch(n_steps_done / self.n_steps)) is not None:
+        share = min(1.0, n_steps_done / self.n_steps)  # Keras counts the last group of steps as a full one
+        if not self.is_over and (ending := self.on_batch(share)) is not None:
             self._end(ending, "")
 
     def end_epoch(self, logs: Mapping[str, float], learning_rate: float, get_weights: Callable[[], Any]) -> None:

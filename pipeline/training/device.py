@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import SettingError, did_you_mean
 
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-_BFLOAT16_CPU_FLAGS = ("avx512_bf16", "amx_bf16")
+_BFLOAT16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
 def prepare_environment() -> None:
@@ -27,7 +28,7 @@ def visible_gpus() -> tuple[str, ...]:
     """Return the ids of the GPUs that this process may use, without importing TensorFlow."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
-        return tuple(gpu for gpu in chosen.split(",") if gpu not in ("", "-1"))
+        return tuple(gpu for gpu in chosen.replace(" ", "").split(",") if gpu not in ("", "-1"))
     if shutil.which("nvidia-smi") is None:
         return ()
     query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
@@ -54,20 +55,25 @@ def resolve_precision(setting: str) -> str:
         SettingError: there is no such precision.
     """
     if setting == "auto":
-        return PRECISIONS[_fastest()]
+        return PRECISIONS[fastest_precision(_gpu_capabilities(), _cpu_flags())]
     if setting not in PRECISIONS:
         raise SettingError(f"precision must be known, got '{setting}'; {did_you_mean(setting, ('auto', *PRECISIONS))}")
     return PRECISIONS[setting]
 
 
-def _fastest() -> str:
+def fastest_precision(capabilities: Sequence[tuple[int, int]], cpu_flags: set[str]) -> str:
+    """Return the setting that is fastest on GPUs of these compute capabilities, or without any on such a CPU."""
+    if capabilities:
+        return "bfloat16" if capabilities[0] >= (8, 0) else "float16" if capabilities[0] >= (7, 0) else "float32"
+    return "bfloat16" if cpu_flags & _BFLOAT16_CPU_FLAGS else "float32"
+
+
+def _gpu_capabilities() -> list[tuple[int, int]]:
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-        return "bfloat16" if capability >= (8, 0) else "float16" if capability >= (7, 0) else "float32"
-    return "bfloat16" if set(_BFLOAT16_CPU_FLAGS) & _cpu_flags() else "float32"
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    return [detail.get("compute_capability", (0, 0)) for detail in details]
 
 
 def _cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:

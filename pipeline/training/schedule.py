@@ -13,10 +13,13 @@ def make_learning_rate(kind: str, peak: float, n_steps: int) -> Any:
 
     ``one_cycle`` rises linearly to the peak in the first quarter and falls linearly to zero (after Smith and Topin,
     "Super-convergence", 2018); ``cosine`` rises over a twentieth and falls along a half cosine (Loshchilov and
-    Hutter, "SGDR", 2017); ``constant`` and ``plateau`` start at the peak.
+    Hutter, "SGDR", 2017); ``constant`` and ``plateau`` start at the peak. Under four steps there is no room for a
+    course: the peak it is.
     """
     import keras
 
+    if n_steps * ONE_CYCLE_PEAK_SHARE < 1:
+        return peak
     if kind == "one_cycle":
         return _one_cycle(peak, n_steps)
     if kind == "cosine":
