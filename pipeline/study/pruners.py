@@ -12,7 +12,7 @@ from optuna.pruners import (
     SuccessiveHalvingPruner,
 )
 
-_REDUCTION_FACTOR = 3
+_REDUCTION_FACTOR = 4
 _STARTUP_TRIALS = 3
 _BEST_PERCENT = 33.0
 _PATIENCE_EPOCHS = 2
@@ -21,7 +21,7 @@ _PATIENCE_EPOCHS = 2
 def make_pruner(name: str, *, max_epochs: int) -> BasePruner:
     """Return the pruner called ``name`` for trials of at most ``max_epochs``.
 
-    ``successive_halving`` is asynchronous (ASHA, Li et al. 2020): after epochs 1, 3, 9, ... the best third goes on.
+    ``successive_halving`` is asynchronous (ASHA, Li et al. 2020): after epochs 1, 4, 16, ... the best quarter goes on.
     """
     if name == "hyperband":
         return HyperbandPruner(min_resource=1, max_resource=max_epochs, reduction_factor=_REDUCTION_FACTOR)
