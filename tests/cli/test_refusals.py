@@ -1,0 +1,98 @@
+"""What the command line refuses: exit code 2, one line that helps, nothing written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SPACE_WITH_UNKNOWN_KNOB = "knobs:\n  blocks: 1\n  filtres: 8\n"
+
+
+def run_search(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m pipeline search`` in ``folder`` as a user would, with no store and no run of ours around it."""
+    hidden = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "PIPELINE_DATA_DIR")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment["KERAS_HOME"] = str(folder / "no-keras")
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", "search", *options],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    lines = done.stderr.splitlines()
+    assert (done.returncode, len(lines), done.stdout) == (2, 1, ""), done.stderr
+    assert lines[0].startswith("error: ")
+    assert [part for part in parts if part not in lines[0]] == [], lines[0]
+
+
+REFUSED_OPTIONS = {
+    "unknown dataset": (["--dataset", "cifar11"], ["dataset", "'cifar11'", "did you mean 'cifar10'?"]),
+    "unknown sampler": (["--sampler", "tpee"], ["sampler", "'tpe'", "'tpee'", "--sampler"]),
+    "unknown pruner": (["--pruner", "never"], ["pruner", "'median'", "'never'", "--pruner"]),
+    "unknown metric": (["--metric", "val_acc"], ["metric", "'val_acc'", "did you mean 'val_accuracy'?"]),
+    "unknown precision": (["--precision", "int8"], ["precision", "'bfloat16'", "'int8'", "--precision"]),
+    "unknown keep_models": (["--keep-models", "some"], ["keep_models", "'best'", "'some'", "--keep-models"]),
+    "no trials": (["--trials", "0"], ["trials", "greater than or equal to 1", "got 0", "--trials"]),
+    "negative timeout": (["--timeout-minutes", "-3"], ["timeout_minutes", "greater than 0", "-3", "--timeout-minutes"]),
+    "no epochs": (["--epochs", "0"], ["epochs", "greater than or equal to 1", "got 0", "--epochs"]),
+    "no workers": (["--workers", "0"], ["workers", "greater than or equal to 1", "got 0", "--workers"]),
+    "negative seed": (["--seed", "-1"], ["seed", "greater than or equal to 0", "got -1", "--seed"]),
+    "word for a number": (["--trials", "many"], ["--trials", "'many'", "integer"]),
+    "word for a timeout": (["--timeout-minutes", "soon"], ["--timeout-minutes", "'soon'", "float"]),
+    "study with a slash": (["--study", "a/b"], ["study", "letters, digits", "'a/b'", "--study"]),
+    "study of dots": (["--study", ".."], ["study", "letters, digits", "'..'", "--study"]),
+    "unknown option": (["--trails", "3"], ["--trails", "--trials"]),
+    "missing space": (["--space", "none.yaml"], ["search space", "'none.yaml'", "check the path"]),
+    "missing npz": (["--dataset", "none.npz"], ["'none.npz'", "check the path"]),
+    "unknown storage": (["--storage", "nosql://here"], ["storage", "'nosql://here'", "--storage"]),
+}
+
+
+@pytest.mark.parametrize(("options", "parts"), REFUSED_OPTIONS.values(), ids=REFUSED_OPTIONS)
+def test_unusable_option_is_refused_in_one_line_and_writes_nothing(
+    options: list[str], parts: list[str], tmp_path: Path
+) -> None:
+    assert_refused(run_search(tmp_path, *options), *parts)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_space_is_refused_with_its_line_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(SPACE_WITH_UNKNOWN_KNOB)
+    assert_refused(run_search(tmp_path, "--space", "my.yaml"), "my.yaml:3", "'filtres'", "did you mean 'filters'?")
+    assert [path.name for path in tmp_path.iterdir()] == ["my.yaml"]
+
+
+def test_grid_over_a_range_without_step_is_refused_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("knobs:\n  learning_rate: {low: 0.001, high: 0.1}\n")
+    assert_refused(run_search(tmp_path, "--space", "my.yaml", "--sampler", "grid"), "my.yaml", "grid", "learning_rate")
+    assert [path.name for path in tmp_path.iterdir()] == ["my.yaml"]
+
+
+def test_broken_npz_is_refused_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 and then nothing")
+    assert_refused(run_search(tmp_path, "--dataset", "broken.npz"), "broken.npz", "numpy.savez")
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.npz"]
+
+
+def test_npz_without_test_images_is_refused_and_writes_nothing(tmp_path: Path) -> None:
+    np.savez(tmp_path / "half.npz", x_train=np.zeros((20, 8, 8), np.uint8), y_train=np.arange(20) % 2)
+    assert_refused(run_search(tmp_path, "--dataset", "half.npz"), "half.npz", "lacks x_test, y_test", "add them")
+    assert [path.name for path in tmp_path.iterdir()] == ["half.npz"]
+
+
+@pytest.mark.parametrize("spelling", ["--timeout_minutes", "--timeout-minutes"])
+def test_option_is_understood_with_underscores_and_with_hyphens(spelling: str, tmp_path: Path) -> None:
+    assert_refused(run_search(tmp_path, spelling, "-3"), "timeout_minutes", "greater than 0")
+
+
+@pytest.mark.parametrize("word", ["none", "auto", ""])
+def test_open_value_reads_as_if_the_option_were_left_out(word: str, tmp_path: Path) -> None:
+    open_options = ("timeout_minutes", "epochs", "workers", "space", "study", "storage", "data_dir")
+    options = [part for name in open_options for part in (f"--{name}", word)]
+    assert_refused(run_search(tmp_path, *options, "--sampler", "grid"), "digits.yaml", "learning_rate")

@@ -1,0 +1,253 @@
+"""A search space: read from YAML, asked for knobs, shortened, made a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import FixedTrial
+
+from pipeline.errors import SpaceError
+from pipeline.knobs.domain import Choices, Domain, Fixed, Range
+from pipeline.knobs.reader import read_space
+from pipeline.knobs.space import SearchSpace
+from pipeline.knobs.table import KNOBS
+from pipeline.settings import SPACES_DIR
+
+Read = Callable[[str], SearchSpace]
+SPACES = sorted(path for path in SPACES_DIR.glob("*.yaml") if path.stat().st_size)
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """Return a function that reads a space from its text."""
+
+    def read_text(text: str) -> SearchSpace:
+        path = tmp_path / "space.yaml"
+        path.write_text(text, encoding="utf-8")
+        return read_space(path)
+
+    return read_text
+
+
+def space_of(**domains: Domain) -> SearchSpace:
+    return SearchSpace("space.yaml", dict(domains))
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_shipped_space_can_be_asked_for_its_first_trials(path: Path) -> None:
+    space = read_space(path)
+
+    assert space.first_trials
+    for params in space.first_params():
+        assert params.keys() == space.searched.keys()
+        knobs = space.suggest(FixedTrial(params))
+        assert params.items() <= knobs.items()
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_shipped_space_draws_only_values_that_the_table_allows(path: Path) -> None:
+    space = read_space(path)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+
+    for _ in range(5):
+        knobs = space.suggest(study.ask())
+        assert [name for name, value in knobs.items() if KNOBS[name].problem(value)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("blocks: 4", Fixed(4)),
+        ("blocks: 4.0", Fixed(4)),
+        ("batch_norm: false", Fixed(False)),
+        ("activation: selu", Fixed("selu")),
+        ("activation: 'selu'", Fixed("selu")),
+        ("filter_growth: 2", Fixed(2.0)),
+        ("learning_rate: 1e-3", Fixed(0.001)),
+        ("learning_rate: 1.0e-3", Fixed(0.001)),
+        ("learning_rate: 3E-4", Fixed(0.0003)),
+        ("filters: {choices: [16, 32]}", Choices((16, 32))),
+        ("label_smoothing: {choices: [0, 1e-1]}", Choices((0.0, 0.1))),
+        ("batch_norm: {choices: [true, false]}", Choices((True, False))),
+        ("filters: {choices: [16]}", Fixed(16)),
+        ("blocks: {low: 1, high: 3}", Range(1.0, 3.0)),
+        ("learning_rate: {low: 1e-4, high: 1, log: true}", Range(0.0001, 1.0, log=True)),
+        ("fc_dropout: {low: 0, high: 0.5, step: 0.1}", Range(0.0, 0.5, step=0.1)),
+        ("filters: {low: 8, high: 64, step: 8}", Range(8.0, 64.0, step=8)),
+        ("filters:\n    low: 8\n    high: 64\n    log: true", Range(8.0, 64.0, log=True)),
+    ],
+)
+def test_domain_is_read(read: Read, text: str, domain: Domain) -> None:
+    (found,) = read(f"knobs:\n  {text}\n").domains.values()
+
+    assert repr(found) == repr(domain)  # whole knobs stay whole: 4, not 4.0
+
+
+def test_space_without_knobs_has_every_default(read: Read) -> None:
+    knobs = read("knobs: {}").suggest(FixedTrial({}))
+
+    assert knobs == {name: knob.default for name, knob in KNOBS.items()}
+
+
+def test_suggest_returns_all_knobs_in_the_tables_order(read: Read) -> None:
+    space = read("knobs: {optimizer: sgd, filters: 8, blocks: {low: 1, high: 3}}")
+
+    knobs = space.suggest(FixedTrial({"blocks": 2}))
+
+    assert list(knobs) == list(KNOBS)
+    assert (knobs["blocks"], knobs["filters"], knobs["optimizer"]) == (2, 8, "sgd")
+
+
+def test_suggest_asks_for_every_searched_knob_even_where_it_has_no_effect(read: Read) -> None:
+    space = read("knobs: {blocks: 2, fc_depth: {low: 0, high: 1}, fc_units: {choices: [64, 128]}}")
+    trial = FixedTrial({"fc_depth": 0, "fc_units": 64})
+
+    space.suggest(trial)
+
+    assert trial.params == {"fc_depth": 0, "fc_units": 64}
+    assert list(space.searched) == ["fc_depth", "fc_units"]
+
+
+def test_suggest_gives_each_knob_its_own_type(read: Read) -> None:
+    space = read(
+        "knobs: {blocks: {low: 1, high: 3}, filter_growth: {low: 1, high: 3}, batch_norm: {choices: [true, false]}}"
+    )
+
+    knobs = space.suggest(FixedTrial({"blocks": 2, "filter_growth": 2, "batch_norm": False}))
+
+    assert [type(knobs[name]) for name in ("blocks", "filter_growth", "batch_norm")] == [int, float, bool]
+
+
+@pytest.mark.parametrize(
+    ("domain", "inside", "outside"),
+    [
+        (Fixed(3), [3], [4]),
+        (Choices(("relu", "elu")), ["elu"], ["tanh"]),
+        (Range(1, 3), [1, 3], [0, 4, "relu"]),
+        (Range(0, 0.3, step=0.1), [0, 0.1, 0.3], [0.15, 0.4]),
+    ],
+)
+def test_domain_knows_its_values(domain: Domain, inside: list[Any], outside: list[Any]) -> None:
+    assert [domain.holds(value) for value in inside] == [True] * len(inside)
+    assert [domain.holds(value) for value in outside] == [False] * len(outside)
+
+
+def test_range_whose_steps_miss_its_end_is_drawn_up_to_the_last_step() -> None:
+    space = space_of(filters=Range(1, 8, step=2))
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+
+    drawn = {space.suggest(study.ask())["filters"] for _ in range(30)}
+
+    assert drawn == {1, 3, 5, 7}
+
+
+@pytest.mark.parametrize(
+    ("domain", "limit", "left", "max_epochs"),
+    [
+        (None, 4, Fixed(4), 4),
+        (Fixed(15), 4, Fixed(4), 4),
+        (Fixed(3), 4, Fixed(3), 3),
+        (Choices((2, 8, 16)), 4, Choices((2, 4)), 4),
+        (Choices((8, 16)), 4, Fixed(4), 4),
+        (Range(2, 16), 4, Range(2, 4), 4),
+        (Range(2, 3), 4, Range(2, 3), 3),
+        (Range(8, 16), 4, Fixed(4), 4),
+        (Range(2, 20, step=5), 15, Range(2, 15, step=5), 12),
+        (Range(2, 16), None, Range(2, 16), 16),
+    ],
+)
+def test_epochs_are_capped(domain: Domain | None, limit: int | None, left: Domain, max_epochs: int) -> None:
+    space = space_of(**({"epochs": domain} if domain else {}))
+
+    capped = space.with_epochs_at_most(limit)
+
+    assert capped.domains["epochs"] == left
+    assert capped.max_epochs == max_epochs
+
+
+@pytest.mark.parametrize(
+    "domain", [Fixed(15), Choices((2, 8, 15)), Range(2, 15), Range(5, 20, step=5)], ids=lambda domain: repr(domain)
+)
+@pytest.mark.parametrize("limit", [3, 7, 12])
+def test_first_trials_stay_inside_capped_epochs(domain: Domain, limit: int) -> None:
+    space = replace(space_of(epochs=domain), first_trials=({"epochs": 15}, {}))
+
+    capped = space.with_epochs_at_most(limit)
+
+    assert capped.domains["epochs"].holds(capped.first_trials[0]["epochs"])
+    assert capped.first_trials[1] == {}
+
+
+def test_most_epochs_default_to_the_tables() -> None:
+    assert space_of().max_epochs == KNOBS["epochs"].default
+
+
+def test_grid_has_the_values_of_searched_knobs_alone(read: Read) -> None:
+    space = read(
+        "knobs: {filters: 8, activation: {choices: [relu, elu]}, blocks: {low: 1, high: 3},"
+        " fc_units: {low: 8, high: 30, step: 8}, fc_dropout: {low: 0, high: 0.3, step: 0.1}}"
+    )
+
+    assert space.grid() == {
+        "activation": ["relu", "elu"],
+        "blocks": [1, 2, 3],
+        "fc_units": [8, 16, 24],
+        "fc_dropout": [0.0, 0.1, 0.2, 0.3],
+    }
+
+
+def test_grid_can_be_searched_to_its_end(read: Read) -> None:
+    space = read("knobs: {fc_dropout: {low: 0, high: 0.3, step: 0.1}, epochs: {low: 5, high: 12, step: 5}}")
+    study = optuna.create_study(sampler=optuna.samplers.GridSampler(space.grid(), seed=0))
+
+    study.optimize(lambda trial: float(space.suggest(trial)["fc_dropout"]), n_trials=20)
+
+    assert len(study.trials) == 8
+    assert study.best_value == 0.0
+
+
+def test_grid_is_refused_where_a_range_has_no_end_of_values(read: Read) -> None:
+    space = read("knobs: {learning_rate: {low: 1e-3, high: 1e-1, log: true}, blocks: {low: 1, high: 2}}")
+
+    with pytest.raises(SpaceError, match=r"^\S+: sampler grid needs a 'step' or 'choices' .* learning_rate .*; add"):
+        space.grid()
+
+
+def test_grid_is_refused_where_it_is_too_large_to_go_through(read: Read) -> None:
+    space = read("knobs: {filters: {low: 1, high: 1000}, fc_units: {low: 1, high: 101}}")
+
+    with pytest.raises(SpaceError, match=r"a grid may have at most 100,000 points, got 101,000; fix some knobs, or"):
+        space.grid()
+
+
+FINGERPRINTED = space_of(blocks=Range(1, 3), activation=Choices(("relu", "elu")), filters=Fixed(8))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"blocks": Range(1, 4)},
+        {"blocks": Range(1, 3, log=True)},
+        {"blocks": Range(1, 3, step=2)},
+        {"activation": Choices(("relu", "tanh"))},
+        {"filters": Fixed(16)},
+        {"filters": Choices((8, 16))},
+        {"epochs": Fixed(3)},
+    ],
+)
+def test_fingerprint_changes_with_a_domain(change: dict[str, Domain]) -> None:
+    changed = SearchSpace("space.yaml", {**FINGERPRINTED.domains, **change})
+
+    assert changed.fingerprint != FINGERPRINTED.fingerprint
+
+
+def test_fingerprint_is_that_of_the_domains_and_not_of_the_file() -> None:
+    again = SearchSpace("other.yaml", dict(reversed(FINGERPRINTED.domains.items())), first_trials=({"blocks": 2},))
+
+    assert again.fingerprint == FINGERPRINTED.fingerprint
+    assert len(again.fingerprint) == 10

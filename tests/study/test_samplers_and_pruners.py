@@ -1,0 +1,199 @@
+"""Samplers and pruners by name, by ask and tell on a cheap objective in place of a training."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from pipeline.errors import SpaceError
+from pipeline.knobs.domain import Choices, Fixed, Range
+from pipeline.knobs.space import SearchSpace
+from pipeline.knobs.table import KNOBS, Knobs
+from pipeline.settings import PRUNERS, SAMPLERS
+from pipeline.study.pruners import make_pruner
+from pipeline.study.samplers import check_sampler, is_exhausted, make_sampler
+
+MIXED = SearchSpace(
+    source="mixed.yaml",
+    domains={
+        "blocks": Range(1, 3),
+        "dropout_after_pool": Range(0.0, 0.5, step=0.25),
+        "learning_rate": Range(1e-4, 1e-1, log=True),
+        "optimizer": Choices(("adam", "sgd")),
+        "batch_norm": Choices((True, False)),
+        "head": Fixed("flatten"),
+    },
+)
+GRID = SearchSpace(
+    source="grid.yaml",
+    domains={
+        "blocks": Range(1, 3),
+        "dropout_after_pool": Range(0.0, 0.5, step=0.25),
+        "optimizer": Choices(("adam", "sgd")),
+        "head": Fixed("flatten"),
+    },
+)
+GRID_POINTS = set(itertools.product((1, 2, 3), (0.0, 0.25, 0.5), ("adam", "sgd")))
+MAX_EPOCHS = 9
+PRUNER_CLASSES = {
+    "successive_halving": optuna.pruners.SuccessiveHalvingPruner,
+    "hyperband": optuna.pruners.HyperbandPruner,
+    "median": optuna.pruners.MedianPruner,
+    "percentile": optuna.pruners.PercentilePruner,
+    "patient": optuna.pruners.PatientPruner,
+    "none": optuna.pruners.NopPruner,
+}
+
+
+@pytest.fixture(autouse=True)
+def _quiet_optuna() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def space_for(sampler: str) -> SearchSpace:
+    return GRID if sampler == "grid" else MIXED
+
+
+def score(knobs: Knobs) -> float:
+    return -abs(float(knobs["blocks"]) - 2) - float(knobs["dropout_after_pool"]) + (knobs["optimizer"] == "sgd")
+
+
+def draw(sampler: str, *, n_trials: int, seed: int = 0) -> list[Knobs]:
+    """Ask as the objective does: a sampler made anew for each trial."""
+    if sampler == "gp" and importlib.util.find_spec("torch") is None:
+        pytest.skip("sampler gp needs PyTorch, which is not installed")
+    space = space_for(sampler)
+    study = optuna.create_study(direction="maximize")
+    drawn = []
+    for number in range(n_trials):
+        study.sampler = make_sampler(sampler, space, seed=seed, draw=number)
+        trial = study.ask()
+        drawn.append(space.suggest(trial))
+        study.tell(trial, score(drawn[-1]))
+    return drawn
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_sampler_proposes_all_knobs_inside_their_domains(sampler: str) -> None:
+    domains = space_for(sampler).domains
+    for knobs in draw(sampler, n_trials=10):
+        assert list(knobs) == list(KNOBS)
+        assert all(KNOBS[name].problem(value) is None for name, value in knobs.items())
+        assert all(domain.holds(knobs[name]) for name, domain in domains.items())
+        assert knobs["dropout_after_pool"] in (0.0, 0.25, 0.5)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_sampler_repeats_itself_for_the_same_seed(sampler: str) -> None:
+    assert draw(sampler, n_trials=9, seed=3) == draw(sampler, n_trials=9, seed=3)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_sampler_draws_otherwise_for_another_seed(sampler: str) -> None:
+    assert draw(sampler, n_trials=6, seed=3) != draw(sampler, n_trials=6, seed=4)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_sampler_does_not_propose_one_configuration_again_and_again(sampler: str) -> None:
+    drawn = [tuple(knobs.values()) for knobs in draw(sampler, n_trials=9)]
+    assert len(set(drawn)) >= 7
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes"])
+def test_learning_sampler_goes_where_trials_were_good(sampler: str) -> None:
+    late = draw(sampler, n_trials=20)[10:]
+    assert sum(knobs["blocks"] == 2 for knobs in late) > len(late) / 3
+
+
+def test_grid_visits_each_point_once_and_is_then_exhausted() -> None:
+    study = optuna.create_study()
+    visited = []
+    while not is_exhausted("grid", GRID, study):
+        study.sampler = make_sampler("grid", GRID, seed=0, draw=len(visited))
+        trial = study.ask()
+        knobs = GRID.suggest(trial)
+        visited.append((knobs["blocks"], knobs["dropout_after_pool"], knobs["optimizer"]))
+        study.tell(trial, 0.0)
+    assert len(visited) == len(GRID_POINTS)
+    assert set(visited) == GRID_POINTS
+
+
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "grid"])
+def test_other_samplers_never_end(sampler: str) -> None:
+    study = optuna.create_study()
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    assert not is_exhausted(sampler, SearchSpace("one.yaml", {"blocks": Fixed(1)}), study)
+
+
+def test_grid_refuses_a_range_without_step_and_names_it() -> None:
+    with pytest.raises(SpaceError, match=r"mixed\.yaml: .*'step'.*learning_rate") as caught:
+        check_sampler("grid", MIXED)
+    assert "\n" not in str(caught.value)
+    assert "dropout_after_pool" not in str(caught.value)
+
+
+def prune_epoch(pruner: str, curve: list[float], *, others: list[list[float]], direction: str) -> int | None:
+    """Return the epoch after which a trial with ``curve`` is pruned that follows those with ``others``."""
+    study = optuna.create_study(
+        direction=direction, pruner=make_pruner(pruner, max_epochs=MAX_EPOCHS), study_name="fixed: hyperband hashes it"
+    )
+    for values in others:
+        trial = study.ask()
+        for epoch, value in enumerate(values, start=1):
+            trial.report(value, step=epoch)
+            trial.should_prune()  # successive halving notes its rungs when asked
+        study.tell(trial, values[-1])
+    late = study.ask()
+    for epoch, value in enumerate(curve, start=1):
+        late.report(value, step=epoch)
+        if late.should_prune():
+            study.tell(late, state=TrialState.PRUNED)
+            return epoch
+    return None
+
+
+GOOD = [[0.80 + 0.01 * epoch + 0.001 * number for epoch in range(MAX_EPOCHS)] for number in range(8)]
+HOPELESS = [0.10 - 0.001 * epoch for epoch in range(MAX_EPOCHS)]  # falling: a patient pruner spares a flat one
+EXCELLENT = [0.99] * MAX_EPOCHS
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_pruner_is_of_the_class_that_its_name_says(pruner: str) -> None:
+    assert type(make_pruner(pruner, max_epochs=MAX_EPOCHS)) is PRUNER_CLASSES[pruner]
+
+
+@pytest.mark.parametrize("pruner", [name for name in PRUNERS if name != "none"])
+def test_hopeless_trial_is_pruned_before_its_last_epoch(pruner: str) -> None:
+    epoch = prune_epoch(pruner, HOPELESS, others=GOOD, direction="maximize")
+    assert epoch is not None
+    assert epoch < MAX_EPOCHS
+
+
+@pytest.mark.parametrize("pruner", [name for name in PRUNERS if name != "none"])
+def test_hopeless_trial_is_pruned_where_small_values_are_good(pruner: str) -> None:
+    losses = [[1 - value for value in values] for values in GOOD]
+    assert prune_epoch(pruner, [1 - value for value in HOPELESS], others=losses, direction="minimize") is not None
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_best_trial_is_never_pruned(pruner: str) -> None:
+    assert prune_epoch(pruner, EXCELLENT, others=GOOD, direction="maximize") is None
+
+
+def test_pruner_none_lets_a_hopeless_trial_go_on() -> None:
+    assert prune_epoch("none", HOPELESS, others=GOOD, direction="maximize") is None
+
+
+def test_successive_halving_decides_after_the_first_epoch() -> None:
+    assert prune_epoch("successive_halving", HOPELESS, others=GOOD, direction="maximize") == 1
+
+
+def test_patient_pruner_waits_longer_than_the_median_pruner() -> None:
+    epochs = [prune_epoch(name, HOPELESS, others=GOOD, direction="maximize") for name in ("median", "patient")]
+    assert epochs[0] is not None
+    assert epochs[1] is not None
+    assert epochs[0] < epochs[1]

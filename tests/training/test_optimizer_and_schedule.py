@@ -1,0 +1,120 @@
+"""The knobs of the optimizer and of the learning rate's course."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.knobs.table import KNOBS, KnobValue, complete
+from pipeline.training.optimizer import make_optimizer
+from pipeline.training.plan import make_plan
+from pipeline.training.schedule import make_learning_rate
+
+SCHEDULES = KNOBS["learning_rate_schedule"].choices
+
+
+def optimizer_of(**knobs: KnobValue) -> Any:
+    return make_optimizer(make_plan(complete(knobs)), n_steps=100)
+
+
+def course_of(schedule: str, n_steps: int, peak: float = 0.5) -> list[float]:
+    """Return the learning rate of each training step."""
+    rate = make_learning_rate(schedule, peak, n_steps)
+    return [float(np.asarray(rate(step))) if callable(rate) else rate for step in range(n_steps)]
+
+
+@pytest.mark.parametrize(
+    ("name", "class_name"), [("adam", "Adam"), ("adamw", "AdamW"), ("sgd", "SGD"), ("rmsprop", "RMSprop")]
+)
+def test_optimizer_is_the_one_named(name: str, class_name: str) -> None:
+    assert type(optimizer_of(optimizer=name)).__name__ == class_name
+
+
+@pytest.mark.parametrize("name", KNOBS["optimizer"].choices)
+def test_learning_rate_is_the_optimizers(name: str) -> None:
+    assert float(np.asarray(optimizer_of(optimizer=name, learning_rate=0.25).learning_rate)) == 0.25
+
+
+@pytest.mark.parametrize("name", KNOBS["optimizer"].choices)
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+def test_weight_decay_is_every_optimizers(name: str, decay: float) -> None:
+    assert (optimizer_of(optimizer=name, weight_decay=decay).weight_decay or 0.0) == decay
+
+
+@pytest.mark.parametrize("name", KNOBS["optimizer"].choices)
+def test_weight_decay_shrinks_weights_that_have_no_gradient(name: str) -> None:
+    import keras
+
+    weight = keras.Variable(np.ones(3, np.float32))
+
+    optimizer_of(optimizer=name, weight_decay=0.5, learning_rate=0.1).apply([keras.ops.zeros(3)], [weight])
+
+    np.testing.assert_allclose(np.asarray(weight.value), 1 - 0.1 * 0.5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sgd", "rmsprop"])
+@pytest.mark.parametrize("momentum", [0.0, 0.6])
+def test_momentum_is_that_of_sgd_and_rmsprop(name: str, momentum: float) -> None:
+    assert optimizer_of(optimizer=name, momentum=momentum).momentum == momentum
+
+
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, True)])
+def test_sgd_has_nesterov_momentum_where_it_has_momentum(momentum: float, nesterov: bool) -> None:
+    assert optimizer_of(optimizer="sgd", momentum=momentum).nesterov is nesterov
+
+
+@pytest.mark.parametrize("schedule", ["constant", "plateau"])
+def test_constant_and_plateau_start_at_the_learning_rate(schedule: str) -> None:
+    assert course_of(schedule, 5) == [0.5] * 5
+
+
+def test_one_cycle_rises_for_a_quarter_and_falls_to_zero() -> None:
+    course = course_of("one_cycle", 100)
+
+    assert int(np.argmax(course)) == 24
+    assert course[24] == pytest.approx(0.5)
+    np.testing.assert_allclose(np.diff(course[:25]), 0.5 / 25, rtol=1e-4)
+    np.testing.assert_allclose(np.diff(course[24:]), -0.5 / 75, rtol=1e-3)
+    assert course[-1] == 0
+
+
+def test_one_cycle_stays_at_zero_after_its_end() -> None:
+    rate = make_learning_rate("one_cycle", 0.5, 100)
+
+    assert float(np.asarray(rate(150))) == 0
+
+
+def test_cosine_warms_up_for_a_twentieth_and_falls_along_a_half_cosine() -> None:
+    course = course_of("cosine", 100)
+
+    np.testing.assert_allclose(course[:6], np.linspace(0, 0.5, 6), atol=1e-6)
+    fallen = 0.25 * (1 + np.cos(np.pi * np.arange(95) / 95))
+    np.testing.assert_allclose(course[5:], fallen, atol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("n_steps", [1, 2, 3])
+def test_schedules_of_few_steps_stay_between_zero_and_the_peak(schedule: str, n_steps: int) -> None:
+    course = np.array(course_of(schedule, n_steps))
+
+    assert np.isfinite(course).all()
+    assert course.min() >= 0
+    assert course.max() <= 0.5
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 10])
+def test_schedules_of_few_steps_train_at_all(schedule: str, n_steps: int) -> None:
+    assert max(course_of(schedule, n_steps)) > 0
+
+
+def test_schedule_of_the_optimizer_spans_all_steps() -> None:
+    optimizer = optimizer_of(optimizer="sgd", learning_rate=0.5, learning_rate_schedule="one_cycle")
+    rates = []
+    for step in (0, 24, 99):
+        optimizer.iterations.assign(step)
+        rates.append(float(np.asarray(optimizer.learning_rate)))
+
+    assert rates == pytest.approx([0.02, 0.5, 0.0])

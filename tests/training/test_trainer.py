@@ -1,0 +1,225 @@
+"""Training on real digits: each training knob has its effect, and each ending its reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.data.batches import validation_batches
+from pipeline.data.scaling import fit_scaling
+from pipeline.data.source import Split
+from pipeline.knobs.table import KnobValue, complete
+from pipeline.model.architecture import make_architecture
+from pipeline.training.metric import Metric, get_metric
+from pipeline.training.plan import make_plan
+from pipeline.training.result import Ending, TrainingResult
+from pipeline.training.trainer import train
+
+Train = Callable[..., TrainingResult]
+TINY: dict[str, KnobValue] = {
+    "blocks": 1, "filters": 4, "batch_norm": False, "head": "flatten",
+    "batch_size": 64, "learning_rate": 0.01, "epochs": 2,
+}  # fmt: skip
+STANDING_STILL: dict[str, KnobValue] = {"optimizer": "sgd", "learning_rate": 1e-7, "momentum": 0.0, "epochs": 6}
+
+
+@pytest.fixture(scope="module")
+def train_tiny(digits: Split) -> Train:
+    """Return a function that trains a tiny network with the given knobs."""
+
+    def train_with(*, metric: Metric | None = None, seed: int = 0, **values: Any) -> TrainingResult:
+        passed_on = {name: values.pop(name) for name in ("on_epoch", "on_batch", "precision") if name in values}
+        knobs = complete({**TINY, **values})
+        architecture = make_architecture(
+            knobs,
+            input_shape=digits.train.input_shape,
+            n_classes=len(digits.class_names),
+            pixel_scaling=fit_scaling(str(knobs["scaling"]), digits.train.images),
+        )
+        return train(
+            architecture=architecture, plan=make_plan(knobs), data=digits, seed=seed,
+            metric=metric or get_metric("val_accuracy"), **passed_on,
+        )  # fmt: skip
+
+    return train_with
+
+
+def same_weights(one: TrainingResult, other: TrainingResult) -> bool:
+    return all(
+        np.array_equal(*pair) for pair in zip(one.network.get_weights(), other.network.get_weights(), strict=True)
+    )
+
+
+def test_epochs_are_recorded_from_1_with_all_metrics(train_tiny: Train) -> None:
+    seen: list[int] = []
+
+    result = train_tiny(epochs=3, on_epoch=lambda epoch: seen.append(epoch.number))
+
+    assert [epoch.number for epoch in result.epochs] == seen == [1, 2, 3]
+    for epoch in result.epochs:
+        assert list(epoch.metrics()) == [
+            "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds",
+        ]  # fmt: skip
+        assert all(math.isfinite(value) and value >= 0 for value in epoch.metrics().values())
+    assert (result.ending, result.reason) == (Ending.COMPLETE, "")
+
+
+def test_network_learns_the_digits(train_tiny: Train) -> None:
+    result = train_tiny(epochs=3)
+
+    assert result.best_epoch is not None
+    assert result.best_epoch.val_accuracy > 0.7
+    assert result.epochs[-1].loss < result.epochs[0].loss
+    assert result.n_parameters == sum(weight.size for weight in result.network.get_weights())
+    assert result.images_per_second > 0
+
+
+@pytest.mark.parametrize(("batch_size", "n_steps"), [(64, 17), (500, 2), (8192, 1)])
+def test_batch_size_sets_the_steps_of_an_epoch(train_tiny: Train, digits: Split, batch_size: int, n_steps: int) -> None:
+    result = train_tiny(batch_size=batch_size, epochs=1)
+
+    assert len(digits.train.labels) == 1150
+    assert int(np.asarray(result.network.optimizer.iterations)) == n_steps
+
+
+def test_one_cycle_spans_all_epochs(train_tiny: Train) -> None:
+    result = train_tiny(learning_rate_schedule="one_cycle", learning_rate=0.04, epochs=4)
+
+    rates = [epoch.learning_rate for epoch in result.epochs]
+    assert rates == pytest.approx([0.04, 0.04 * 2 / 3, 0.04 / 3, 0.0], abs=0.04 / 40)
+
+
+def test_constant_learning_rate_stays(train_tiny: Train) -> None:
+    result = train_tiny(learning_rate=0.004)
+
+    assert [epoch.learning_rate for epoch in result.epochs] == pytest.approx([0.004, 0.004])
+
+
+def test_plateau_reduces_the_learning_rate_where_the_loss_stands_still(train_tiny: Train) -> None:
+    result = train_tiny(**STANDING_STILL, learning_rate_schedule="plateau")
+
+    rates = [epoch.learning_rate for epoch in result.epochs]
+    assert rates == pytest.approx([1e-7] * 4 + [2e-8] * 2)
+
+
+def test_label_smoothing_raises_the_training_loss_and_leaves_validation_plain(train_tiny: Train) -> None:
+    result = train_tiny(label_smoothing=0.5, epochs=3)
+
+    least = -0.55 * math.log(0.55) - 9 * 0.05 * math.log(0.05)  # entropy of the smoothed labels
+    assert result.epochs[-1].loss > least
+    assert result.epochs[-1].val_loss < least
+
+
+@pytest.fixture(scope="module")
+def plain(train_tiny: Train) -> TrainingResult:
+    """Return one training with the knobs of TINY."""
+    return train_tiny(epochs=1)
+
+
+@pytest.mark.parametrize(
+    "knobs", [{"augmentation": "shifts"}, {"optimizer": "sgd"}, {"weight_decay": 0.1}, {"label_smoothing": 0.1}]
+)
+def test_training_knob_changes_the_weights(
+    train_tiny: Train, plain: TrainingResult, knobs: dict[str, KnobValue]
+) -> None:
+    assert not same_weights(train_tiny(epochs=1, **knobs), plain)
+
+
+def test_training_ends_early_when_patience_is_up(train_tiny: Train) -> None:
+    result = train_tiny(**STANDING_STILL, early_stopping_patience=2)
+
+    assert len(result.epochs) == 3
+    assert result.ending is Ending.EARLY
+    assert result.reason == "no better val_accuracy within 2 epochs"
+
+
+def test_training_without_patience_runs_to_its_end(train_tiny: Train) -> None:
+    result = train_tiny(**{**STANDING_STILL, "epochs": 4}, early_stopping_patience=0)
+
+    assert (len(result.epochs), result.ending) == (4, Ending.COMPLETE)
+
+
+@pytest.mark.parametrize("metric", [Metric("val_loss", "maximize"), Metric("val_loss", "minimize")])
+def test_network_has_the_weights_of_its_best_epoch(train_tiny: Train, digits: Split, metric: Metric) -> None:
+    result = train_tiny(epochs=3, metric=metric)
+
+    choose = max if metric.direction == "maximize" else min
+    assert result.best_epoch == choose(result.epochs, key=lambda epoch: epoch.val_loss)
+    loss, accuracy = result.network.evaluate(validation_batches(digits.validation), verbose=0)
+    assert loss == pytest.approx(result.best_epoch.val_loss, rel=1e-4)
+    assert accuracy == pytest.approx(result.best_epoch.val_accuracy, abs=1e-6)
+
+
+def test_equal_epochs_leave_the_first_the_best(train_tiny: Train) -> None:
+    result = train_tiny(**{**STANDING_STILL, "epochs": 3})
+
+    assert {epoch.val_accuracy for epoch in result.epochs} == {result.epochs[0].val_accuracy}
+    assert result.best_epoch == result.epochs[0]
+
+
+def test_reason_to_prune_ends_the_training_after_that_epoch(train_tiny: Train) -> None:
+    result = train_tiny(epochs=5, on_epoch=lambda epoch: "below the median" if epoch.number == 2 else None)
+
+    assert len(result.epochs) == 2
+    assert (result.ending, result.reason) == (Ending.PRUNED, "below the median")
+    assert result.best_epoch is not None
+
+
+def test_loss_that_is_no_number_ends_the_training(train_tiny: Train) -> None:
+    pruned: list[int] = []
+
+    result = train_tiny(optimizer="sgd", learning_rate=1e38, epochs=4, on_epoch=lambda e: pruned.append(e.number))
+
+    assert result.ending is Ending.DIVERGED
+    assert result.reason.startswith(("loss became ", "val_loss became "))
+    assert result.reason.endswith(f" in epoch {len(result.epochs) + 1}")
+    assert len(result.epochs) < 4
+    assert len(pruned) == len(result.epochs)
+
+
+@pytest.mark.parametrize("ending", [Ending.TIME_UP, Ending.INTERRUPTED])
+@pytest.mark.parametrize("n_finished", [0, 1])
+def test_training_stops_between_batches(train_tiny: Train, ending: Ending, n_finished: int) -> None:
+    finished: list[int] = []
+
+    def stop(share: float) -> Ending | None:
+        return ending if len(finished) == n_finished and share < 1 else None
+
+    result = train_tiny(epochs=3, on_batch=stop, on_epoch=lambda epoch: finished.append(epoch.number))
+
+    assert (result.ending, result.reason) == (ending, "")
+    assert len(result.epochs) == len(finished) == n_finished
+    assert (result.best_epoch is None) == (n_finished == 0)
+    assert 0 < int(np.asarray(result.network.optimizer.iterations)) - 17 * n_finished < 17
+
+
+def test_shares_of_the_epoch_end_at_1(train_tiny: Train) -> None:
+    shares: list[float] = []
+
+    train_tiny(epochs=1, batch_size=8, on_batch=shares.append)
+
+    assert len(shares) > 3
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_same_seed_repeats_the_training_and_another_does_not(train_tiny: Train) -> None:
+    again = partial(train_tiny, epochs=1, dropout_after_pool=0.2, augmentation="shifts", batch_norm=True)
+    first = again()
+
+    assert same_weights(first, again())
+    assert not same_weights(first, again(seed=1))
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_training_in_mixed_precision_records_its_learning_rate(train_tiny: Train, precision: str) -> None:
+    result = train_tiny(epochs=1, precision=precision, learning_rate=0.004)
+
+    assert result.ending is Ending.COMPLETE
+    assert result.epochs[0].learning_rate == pytest.approx(0.004)
+    assert {weight.dtype for weight in result.network.trainable_weights} == {"float32"}
