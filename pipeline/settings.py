@@ -7,15 +7,17 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.errors import SettingError
 
-SAMPLERS = ("tpe", "random", "gp", "cmaes", "qmc", "grid")
-PRUNERS = ("successive_halving", "hyperband", "median", "percentile", "patient", "none")
-KEEP_MODELS = ("all", "best", "none")
+Sampler = Literal["tpe", "random", "gp", "cmaes", "qmc", "grid"]
+Pruner = Literal["successive_halving", "hyperband", "median", "percentile", "patient", "none"]
+SAMPLERS: tuple[str, ...] = get_args(Sampler)
+PRUNERS: tuple[str, ...] = get_args(Pruner)
+
 _CHECKOUT_SPACES = Path(__file__).resolve().parent.parent / "search_spaces"
 SPACES_DIR = _CHECKOUT_SPACES if _CHECKOUT_SPACES.is_dir() else Path(sys.prefix) / "share/knobsearch/search_spaces"
 
@@ -32,8 +34,8 @@ class SearchSettings(BaseModel):
     trials: int = Field(20, ge=1, le=100_000)
     timeout_minutes: float | None = Field(None, gt=0)
     study: str
-    sampler: Literal["tpe", "random", "gp", "cmaes", "qmc", "grid"] = "tpe"
-    pruner: Literal["successive_halving", "hyperband", "median", "percentile", "patient", "none"] = "successive_halving"
+    sampler: Sampler = "tpe"
+    pruner: Pruner = "successive_halving"
     metric: str = "val_accuracy"
     seed: int = Field(0, ge=0, lt=2**31)
     workers: int | None = Field(None, ge=1, le=256)

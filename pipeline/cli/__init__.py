@@ -34,7 +34,6 @@ def main() -> None:
     # Libraries read these when they are imported; what the user has set stays.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended politely is interrupted, too
     try:
         cli.main(standalone_mode=False)

@@ -79,10 +79,11 @@ def search(**options: Any) -> None:
     """
     from pathlib import Path
 
+    from pipeline.data.source import dataset_name
     from pipeline.settings import default_data_dir, make_settings
 
     options["data_dir"] = Path(options["data_dir"]).expanduser() if options["data_dir"] else default_data_dir()
-    options["study"] = options["study"] or Path(options["dataset"]).stem
+    options["study"] = options["study"] or dataset_name(options["dataset"])
     settings = make_settings(**options)
 
     # These load Optuna and MLflow: not before the options are known to be good.

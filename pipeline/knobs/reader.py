@@ -39,6 +39,7 @@ class _Reader:
         self._source = source
 
     def read(self, text: str) -> SearchSpace:
+        """Return the space that the YAML ``text`` describes."""
         try:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:

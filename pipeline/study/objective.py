@@ -16,7 +16,7 @@ from pipeline.model.architecture import Architecture, make_architecture
 from pipeline.model.network import build_network
 from pipeline.study.messages import Event, Session, TrialEnded, TrialProgress, TrialStarted
 from pipeline.study.pruners import make_pruner
-from pipeline.study.samplers import make_sampler
+from pipeline.study.samplers import derive_seed, make_sampler
 from pipeline.study.storage import open_storage
 from pipeline.study.worker import Mailbox
 from pipeline.tracking.names import State
@@ -25,7 +25,7 @@ from pipeline.tracking.trial_artifacts import log_artifacts
 from pipeline.tracking.trial_run import TrialRun
 from pipeline.training.device import configure_device, resolve_precision
 from pipeline.training.metric import Metric, get_metric
-from pipeline.training.plan import make_plan
+from pipeline.training.plan import TrainingPlan, make_plan
 from pipeline.training.result import Ending, Epoch, TrainingResult
 from pipeline.training.trainer import train
 
@@ -35,7 +35,6 @@ VAL_ACCURACY = "val_accuracy"
 _SECONDS_BETWEEN_EVENTS = 0.2
 
 _STATES = {
-    Ending.COMPLETE: State.COMPLETE,
     Ending.EARLY: State.COMPLETE,
     Ending.PRUNED: State.PRUNED,
     Ending.DIVERGED: State.PRUNED,
@@ -70,11 +69,12 @@ class Objective:
         result: TrainingResult | None = None
         is_cut_off = False
         try:
-            result = self._train(trial, knobs, run, deadline)
+            architecture = self._architecture(knobs)
+            result = self._train(trial, architecture, make_plan(knobs), run, deadline)
             state, reason = outcome_of(result)
             is_cut_off = state is State.FAIL
             if result.best_epoch is not None:
-                self._log(run, knobs, result)
+                self._log(run, architecture, result)
         except Exception as error:  # whatever a configuration does, the study goes on
             state, reason = State.FAIL, describe_failure(error)
         self._tell(trial, state, result)
@@ -95,7 +95,9 @@ class Objective:
         self.study.sampler = make_sampler(settings.sampler, self.session.space, seed=settings.seed, draw=draw)
         return self.study.ask()
 
-    def _train(self, trial: optuna.Trial, knobs: Knobs, run: TrialRun, deadline: float | None) -> TrainingResult:
+    def _train(
+        self, trial: optuna.Trial, architecture: Architecture, plan: TrainingPlan, run: TrialRun, deadline: float | None
+    ) -> TrainingResult:
         pulse = _Pulse(trial.number, self.mailbox.send)
 
         def on_epoch(epoch: Epoch) -> str | None:
@@ -113,10 +115,9 @@ class Objective:
                 return Ending.INTERRUPTED
             return Ending.TIME_UP if deadline is not None and time.time() >= deadline else None
 
-        plan = make_plan(knobs)
         return train(
-            architecture=self._architecture(knobs), plan=plan, data=self.data, metric=self.metric,
-            seed=(self.session.settings.seed * 1_000_003 + trial.number) % 2**31, precision=self.precision,
+            architecture=architecture, plan=plan, data=self.data, metric=self.metric,
+            seed=derive_seed(self.session.settings.seed, trial.number), precision=self.precision,
             on_epoch=on_epoch, on_batch=on_batch,
         )  # fmt: skip
 
@@ -127,9 +128,9 @@ class Objective:
             pixel_scaling=fit_scaling(str(knobs["scaling"]), images.images),
         )  # fmt: skip
 
-    def _log(self, run: TrialRun, knobs: Knobs, result: TrainingResult) -> None:
+    def _log(self, run: TrialRun, architecture: Architecture, result: TrainingResult) -> None:
         # A network saved for use elsewhere has no optimizer, and computes in float32 wherever it is loaded.
-        clean = build_network(self._architecture(knobs))
+        clean = build_network(architecture)
         clean.set_weights(result.network.get_weights())
         keep = self.session.settings.keep_models
         is_kept = keep == "all" or (keep == "best" and self._is_best_so_far(result))

@@ -32,13 +32,18 @@ class ExhaustibleGridSampler(GridSampler):
         """Leave the study alone."""
 
 
+def derive_seed(seed: int, number: int) -> int:
+    """Return a seed of its own for the ``number``-th use of a study's seed."""
+    return (seed * 1_000_003 + number) % 2**31
+
+
 def make_sampler(name: str, space: SearchSpace, *, seed: int, draw: int) -> BaseSampler:
     """Return the sampler called ``name``, seeded for the ``draw``-th trial.
 
     A sampler is made anew for each trial, so that a study goes on after an interruption as it would have without.
     Those that keep their course in the study (quasi-Monte Carlo, grid) take the plain seed.
     """
-    trial_seed = (seed * 1_000_003 + draw) % 2**31
+    trial_seed = derive_seed(seed, draw)
     if name == "random":
         return RandomSampler(seed=trial_seed)
     if name == "gp":
