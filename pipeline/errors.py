@@ -4,6 +4,7 @@ PipelineError                       (1: an unforeseen failure)
 ├── InputError                      (2: unusable input; nothing was written)
 │   ├── SettingError                an option of the command line
 │   ├── SpaceError                  a search space file
+│   ├── ModelFileError              a file with a hand-made model
 │   └── DataError                   a data set
 └── StudyFailed                     (1: trial after trial failed)
 
@@ -36,6 +37,10 @@ class SpaceError(InputError):
     """A search space file that cannot be used."""
 
 
+class ModelFileError(InputError):
+    """A file with a hand-made model that cannot be used."""
+
+
 class DataError(InputError):
     """A data set that cannot be used."""
 
@@ -46,6 +51,6 @@ class StudyFailed(PipelineError):  # noqa: N818 - names the event, as Optuna's T
 
 def did_you_mean(name: object, valid_names: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the nearest valid name, or the list of all of them."""
-    names = sorted(valid_names)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(names)}"
+    names = {valid.lower(): valid for valid in sorted(valid_names)}
+    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.6)
+    return f"did you mean '{names[near[0]]}'?" if near else f"use one of: {', '.join(names.values())}"

@@ -11,6 +11,7 @@ from pipeline.errors import SpaceError, did_you_mean
 from pipeline.knobs.domain import Choices, Domain, Fixed, Range
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS, Knob, Knobs
+from pipeline.knobs.yaml_nodes import NodeReader, Rows, read_text
 
 _SECTIONS = ("knobs", "first_trials")
 MAX_STEPS = 10_000
@@ -22,37 +23,22 @@ def read_space(path: Path) -> SearchSpace:
     Raises:
         SpaceError: the file is missing, is no YAML, or breaks a rule of spaces.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpaceError(
-            f"a search space must be a readable YAML file, got '{path}' ({_first_line(error)}); "
-            "check the path, or leave 'space' out"
-        ) from error
+    text = read_text(path, error_class=SpaceError, what="a search space", fix="check the path, or leave 'space' out")
     return _Reader(str(path)).read(text)
 
 
-class _Reader:
-    """Turn YAML nodes, which know their lines, into domains."""
+class _Reader(NodeReader):
+    """Turn YAML nodes into domains."""
 
-    def __init__(self, source: str) -> None:
-        self._source = source
+    error_class = SpaceError
 
     def read(self, text: str) -> SearchSpace:
         """Return the space that the YAML ``text`` describes."""
-        try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise SpaceError(f"{self._source}:{line}: not valid YAML ({error.problem}); mend that line") from error
-        except yaml.YAMLError as error:
-            raise SpaceError(f"{self._source}:1: not valid YAML ({_first_line(error)}); mend the file") from error
+        root = self._compose(text)
         sections = self._mapping(root, "a search space must have the section 'knobs'") if root else {}
-        for key, (node, _) in sections.items():
-            if key not in _SECTIONS:
-                raise self._error(node, f"unknown section '{key}'; {did_you_mean(key, _SECTIONS)}")
+        self._check_keys(sections, _SECTIONS, "section")
         if "knobs" not in sections:
-            raise SpaceError(f"{self._source}:1: a search space must have the section 'knobs'; add it")
+            raise self._error_at(1, "a search space must have the section 'knobs'; add it")
         domains = self._domains(sections["knobs"][1])
         first = self._first_trials(sections["first_trials"][1], domains) if "first_trials" in sections else ()
         return SearchSpace(source=self._source, domains=domains, first_trials=first)
@@ -67,13 +53,10 @@ class _Reader:
         if not isinstance(node, yaml.MappingNode):
             raise self._error(node, f"'{knob.name}' must be a value, low/high or choices; write 'choices: [...]'")
         parts = self._mapping(node, "")
-        for key, (key_node, _) in parts.items():
-            if key not in ("low", "high", "log", "step", "choices"):
-                fix = did_you_mean(key, ("low", "high", "log", "step", "choices"))
-                raise self._error(key_node, f"unknown key '{key}' of knob '{knob.name}'; {fix}")
+        self._check_keys(parts, ("low", "high", "log", "step", "choices"), "key", f" of knob '{knob.name}'")
         return self._choices(knob, node, parts) if "choices" in parts else self._range(knob, node, parts)
 
-    def _choices(self, knob: Knob, node: yaml.Node, parts: dict[str, tuple[yaml.Node, yaml.Node]]) -> Domain:
+    def _choices(self, knob: Knob, node: yaml.Node, parts: Rows) -> Domain:
         listed = parts["choices"][1]
         if len(parts) > 1:
             raise self._error(node, f"'{knob.name}' has choices and other keys; keep choices alone, or low and high")
@@ -84,7 +67,7 @@ class _Reader:
             raise self._error(listed, f"choices of '{knob.name}' must differ, got {list(values)}; drop the repeats")
         return Fixed(values[0]) if len(values) == 1 else Choices(values)
 
-    def _range(self, knob: Knob, node: yaml.Node, parts: dict[str, tuple[yaml.Node, yaml.Node]]) -> Domain:
+    def _range(self, knob: Knob, node: yaml.Node, parts: Rows) -> Domain:
         if knob.kind not in ("int", "float"):
             raise self._error(node, f"'{knob.name}' is no number; give a value, or 'choices: [...]'")
         for bound in ("low", "high"):
@@ -146,45 +129,7 @@ class _Reader:
         return KNOBS[name]
 
     def _value(self, knob: Knob, node: yaml.Node) -> Any:
-        value = self._scalar(node)
-        if problem := knob.problem(value):
-            near = f"; {did_you_mean(value, knob.choices)}" if knob.kind == "name" else "; change it"
-            raise self._error(node, f"'{knob.name}' {problem}, got {value!r}{near}")
-        return knob.cast(value)
-
-    def _scalar(self, node: yaml.Node) -> Any:
-        if not isinstance(node, yaml.ScalarNode):
-            raise self._error(node, "a single value is needed here, got a list or a mapping; write one value")
-        try:
-            value = yaml.SafeLoader("").construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            text = f"{node.value[:40]!r} cannot be read ({_first_line(error)}); write a plain number or name"
-            raise self._error(node, text) from error
-        if isinstance(value, str) and node.style is None:
-            return _number(value)
-        return value
-
-    def _mapping(self, node: yaml.Node, rule: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        if not isinstance(node, yaml.MappingNode):
-            raise self._error(node, f"{rule}; write 'name: value' lines")
-        rows: dict[str, tuple[yaml.Node, yaml.Node]] = {}
-        for key, value in node.value:
-            if str(key.value) in rows:
-                raise self._error(key, f"'{key.value}' stands here twice; drop one of them")
-            rows[str(key.value)] = (key, value)
-        return rows
-
-    def _error(self, node: yaml.Node, text: str) -> SpaceError:
-        line = " ".join(text.splitlines())
-        return SpaceError(f"{self._source}:{node.start_mark.line + 1}: {line}")
-
-
-def _number(text: str) -> str | float:
-    """Read numbers such as ``1e-3``, which YAML 1.1 takes for text."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
+        return self._checked(node, knob, f"'{knob.name}'")
 
 
 def _describe(domain: Domain) -> str:
@@ -194,8 +139,3 @@ def _describe(domain: Domain) -> str:
         return f"one of {list(domain.values)}"
     steps = f" in steps of {domain.step:g}" if domain.step else ""
     return f"{domain.low:g} to {domain.high:g}{steps}"
-
-
-def _first_line(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text.splitlines()[0] if text else type(error).__name__

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipeline.knobs.values import Values
+
 KnobValue = bool | int | float | str
 Knobs = dict[str, KnobValue]
 
 
 @dataclass(frozen=True)
-class Knob:
-    """One knob: its type, the values that make sense at all, and the value of a space that leaves it out.
-
-    ``low`` and ``high`` bound numbers, ends included; ``choices`` lists the names of a named knob.
-    """
+class Knob(Values):
+    """One knob: its type, the values that make sense at all, and the value of a space that leaves it out."""
 
     name: str
     kind: Literal["int", "float", "bool", "name"]
@@ -23,26 +22,6 @@ class Knob:
     low: float = 0
     high: float = 0
     choices: tuple[str, ...] = field(default=())
-
-    def problem(self, value: object) -> str | None:
-        """Return the rule that ``value`` breaks, or None where it is a value of this knob."""
-        if self.kind == "bool":
-            return None if isinstance(value, bool) else "must be true or false"
-        if self.kind == "name":
-            return None if value in self.choices else f"must be one of {', '.join(self.choices)}"
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return "must be a number"
-        if self.kind == "int" and isinstance(value, float) and not value.is_integer():
-            return "must be a whole number"
-        if not self.low <= value <= self.high:
-            return f"must lie between {self.low:g} and {self.high:g}"
-        return None
-
-    def cast(self, value: KnobValue) -> KnobValue:
-        """Return a valid value in the knob's own Python type."""
-        if self.kind == "int":
-            return int(value)
-        return float(value) if self.kind == "float" else value
 
 
 def _int(name: str, default: int, low: int, high: int, meaning: str) -> Knob:

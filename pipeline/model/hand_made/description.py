@@ -1,0 +1,75 @@
+"""What the file of a hand-made model says, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pipeline.knobs.table import KnobValue
+
+ArgumentValue = KnobValue | tuple[int, ...]
+TrainingValue = KnobValue | dict[str, KnobValue | tuple[float, float]]
+
+DROPOUTS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D")
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A result that a document states; ``on`` is None where it does not say on which images."""
+
+    accuracy: float
+    on: str | None = None
+    note: str = ""
+    loss: float | None = None
+    train_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: Keras's own name for it, its arguments, and the line where it stands in the file."""
+
+    kind: str
+    arguments: dict[str, ArgumentValue]
+    line: int
+
+    @property
+    def activation(self) -> str | None:
+        """The layer's activation; None where it is linear, or has none."""
+        return "softmax" if self.kind == "Softmax" else str(self.arguments.get("activation", "")) or None
+
+
+@dataclass(frozen=True)
+class HandMade:
+    """A hand-made model.
+
+    ``source`` is the file, ``n_parameters`` what the file says that the layers have. ``training`` holds what the file
+    states and nothing else: knobs by their names, ``augmentation`` either the knob or a dict of ranges, and the
+    settings of ``training_table`` that are no knobs.
+    """
+
+    name: str
+    source: str
+    dataset: str | None
+    input_shape: tuple[int, ...]
+    n_parameters: int | None
+    reported: tuple[Reported, ...]
+    training: dict[str, TrainingValue]
+    layers: tuple[Layer, ...]
+
+    @property
+    def output_index(self) -> int:
+        """Index of the layer that gives the class probabilities: the last one that is no dropout."""
+        return max(index for index, layer in enumerate(self.layers) if layer.kind not in DROPOUTS)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the output is one sigmoid unit: the probability of the second of two classes."""
+        return self.layers[self.output_index].activation == "sigmoid"
+
+    @property
+    def backbone(self) -> Layer | None:
+        """The backbone that the layers stand on, or None."""
+        return self.layers[0] if self.layers[0].kind == "Backbone" else None
+
+    def at(self, input_shape: tuple[int, ...]) -> HandMade:
+        """Return the same layers for images of another shape, whose parameters nobody has counted."""
+        return self if input_shape == self.input_shape else replace(self, input_shape=input_shape, n_parameters=None)
