@@ -6,7 +6,7 @@ PipelineError                       (1: an unforeseen failure)
 │   ├── SpaceError                  a search space file
 │   ├── ModelFileError              a file with a hand-made model
 │   └── DataError                   a data set
-└── StudyFailed                     (1: trial after trial failed)
+└── TrainingsFailed                 (1: training after training failed)
 
 The message of each is one line: the rule, the value received, the fix.
 """
@@ -45,8 +45,8 @@ class DataError(InputError):
     """A data set that cannot be used."""
 
 
-class StudyFailed(PipelineError):  # noqa: N818 - names the event, as Optuna's TrialPruned does
-    """A study whose trials fail one after another."""
+class TrainingsFailed(PipelineError):  # noqa: N818 - names the event, as Optuna's TrialPruned does
+    """Trainings that fail one after another."""
 
 
 def did_you_mean(name: object, valid_names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The settings of a search, validated once, and the places where its files lie."""
+"""The settings of the commands, validated once, and the places where their files lie."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.errors import SettingError
 
@@ -24,24 +24,51 @@ SPACES_DIR = _CHECKOUT_SPACES if _CHECKOUT_SPACES.is_dir() else Path(sys.prefix)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-class SearchSettings(BaseModel):
-    """What a user asks of ``search``; the fields are the command's options."""
+class DataSettings(BaseModel):
+    """Which images, and how they are split."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: str = "digits"
+    data_dir: Path = Field(None, validate_default=True)
+    seed: int = Field(0, ge=0, lt=2**31)
+    validation_share: float | None = Field(None, gt=0, lt=1)
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _data_dir_is_a_folder(cls, value: object) -> Path:
+        return default_data_dir() if value is None else Path(str(value)).expanduser()
+
+    @property
+    def dataset_name(self) -> str:
+        """Short name of the data set."""
+        return dataset_name(self.dataset)
+
+    def as_parameters(self) -> dict[str, str]:
+        """Return the settings as MLflow parameters; what was left open reads ``auto``, and no timeout ``none``."""
+        return {name: _written(name, value) for name, value in self.model_dump().items()}
+
+
+def _written(name: str, value: object) -> str:
+    if value is None:
+        return "none" if name == "timeout_minutes" else "auto"
+    return f"{value:g}" if type(value) is float else str(value)
+
+
+class SearchSettings(DataSettings):
+    """What a user asks of ``search``; the fields are the command's options."""
+
     space: str | None = None
     trials: int = Field(20, ge=1, le=100_000)
     timeout_minutes: float | None = Field(None, gt=0)
-    study: str
+    study: str = ""
     sampler: Sampler = "tpe"
     pruner: Pruner = "successive_halving"
     metric: str = "val_accuracy"
-    seed: int = Field(0, ge=0, lt=2**31)
     workers: int | None = Field(None, ge=1, le=256)
     epochs: int | None = Field(None, ge=1, le=10_000)
+    image_size: int | None = Field(None, ge=1, le=4096)
     storage: str | None = None
-    data_dir: Path
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     keep_models: Literal["all", "best", "none"] = "all"
 
@@ -52,33 +79,35 @@ class SearchSettings(BaseModel):
             raise ValueError("must consist of letters, digits, '.', '_' and '-'")
         return value
 
-    def as_parameters(self) -> dict[str, str]:
-        """Return the settings as MLflow parameters; what was left open reads ``auto`` or ``none``."""
-        open_values = {"space": "auto", "workers": "auto", "storage": "auto", "epochs": "auto"}
-        values = self.model_dump()
-        return {
-            name: open_values.get(name, "none")
-            if value is None
-            else f"{value:g}"
-            if type(value) is float
-            else str(value)
-            for name, value in values.items()
-        }
+    @model_validator(mode="before")
+    @classmethod
+    def _study_is_named_after_the_data(cls, values: dict[str, Any]) -> dict[str, Any]:
+        name = values.get("study") or dataset_name(str(values.get("dataset", "digits")))
+        return {**values, "study": name}
 
 
-def make_settings(**values: object) -> SearchSettings:
-    """Validate the options of ``search``.
+Settings = TypeVar("Settings", bound=DataSettings)
+
+
+def make_settings(kind: type[Settings], **values: object) -> Settings:
+    """Validate the options of a command.
 
     Raises:
         SettingError: the first option that breaks a rule.
     """
     try:
-        return SearchSettings.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
         raise SettingError(f"{name} {rule}, got {first['input']!r}; change --{name.replace('_', '-')}") from error
+
+
+def dataset_name(dataset: str) -> str:
+    """Return the short name of a data set: its own, or that of its file or folder."""
+    name = Path(dataset).expanduser().resolve().name.removesuffix(".npz")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-") or "data"
 
 
 def default_data_dir() -> Path:

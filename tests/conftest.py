@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
-from pipeline.data.source import Split, load_training_images, split
+from pipeline.data.source import Split, load_training_data
+from pipeline.settings import DataSettings
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
@@ -17,4 +17,4 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 @pytest.fixture(scope="session")
 def digits() -> Split:
     """Return scikit-learn's 8x8 digits, split with seed 0: 1,150 training and 287 validation images."""
-    return split(load_training_images("digits", Path(".")), seed=0)
+    return load_training_data(DataSettings(dataset="digits")).at(0)

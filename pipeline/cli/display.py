@@ -1,4 +1,4 @@
-"""The progress of a search: live bars in a terminal, plain lines elsewhere."""
+"""The progress of trainings: live bars in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -8,44 +8,38 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import optuna
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from pipeline.settings import SearchSettings
-from pipeline.study.coordinator import FINISHED
-from pipeline.study.messages import Event, TrialEnded, TrialProgress, TrialStarted
-from pipeline.tracking.names import State, run_name
-from pipeline.training.metric import Metric, get_metric
+from pipeline.tracking.names import State
+from pipeline.training.metric import Metric
+from pipeline.workers.messages import Advanced, Ended, Event, Started
 
 _COLOURS = {State.COMPLETE: "green", State.PRUNED: "yellow", State.FAIL: "red"}
 
 
 class Tally:
-    """What a study has come to: counts, the best value, the time that is left."""
+    """What the work has come to: counts, the best value, the time that is left; ``noun`` says what is counted."""
 
-    def __init__(self, settings: SearchSettings, metric: Metric) -> None:
-        self.n_trials = settings.trials
+    def __init__(self, n_total: int, noun: str, metric: Metric, timeout_minutes: float | None = None) -> None:
+        self.n_total = n_total
+        self.noun = noun
         self.metric = metric
         self.n_finished = self.n_pruned = 0
         self.best: float | None = None
-        self._minutes = settings.timeout_minutes
+        self._minutes = timeout_minutes
         self._start = time.monotonic()
         self._n_ended_here = 0
 
-    def take_study(self, study: optuna.Study) -> None:
-        """Count what an earlier command has finished."""
-        for trial in study.get_trials(deepcopy=False, states=FINISHED):
-            self._count(State(trial.state.name), trial.value)
-
-    def take(self, event: TrialEnded) -> None:
-        """Count a trial that has ended."""
+    def take(self, event: Ended) -> None:
+        """Count a training that has ended."""
         self._n_ended_here += 1
         if event.state is not State.FAIL:
-            self._count(event.state, event.value)
+            self.count(event.state, event.value)
 
-    def _count(self, state: State, value: float | None) -> None:
+    def count(self, state: State, value: float | None) -> None:
+        """Count a training that was finished, here or by an earlier command."""
         self.n_finished += 1
         self.n_pruned += state is State.PRUNED
         if value is not None and self.metric.is_better(value, self.best):
@@ -54,18 +48,18 @@ class Tally:
     def seconds_left(self) -> float | None:
         """Return the estimated seconds to the end, at the pace so far and by the timeout; None where unknown."""
         passed = time.monotonic() - self._start
-        n_open = max(0, self.n_trials - self.n_finished)
+        n_open = max(0, self.n_total - self.n_finished)
         estimates = [passed / self._n_ended_here * n_open] if self._n_ended_here else []
         if self._minutes is not None:
             estimates.append(max(0.0, 60 * self._minutes - passed))
         return min(estimates, default=None)
 
     def headline(self) -> str:
-        """Return the state of the study in a line."""
+        """Return the state of the work in a line."""
         best = "-" if self.best is None else f"{self.best:.4f}"
         left = self.seconds_left()
         time_left = "" if left is None else f" | about {_clock(left)} left"
-        counts = f"{self.n_finished}/{self.n_trials} trials, {self.n_pruned} pruned"
+        counts = f"{self.n_finished}/{self.n_total} {self.noun}, {self.n_pruned} pruned"
         return f"{counts} | best {self.metric.name} {best}{time_left}"
 
 
@@ -76,12 +70,11 @@ def _clock(seconds: float) -> str:
 
 
 class PlainDisplay:
-    """One line a trial, for output that is no terminal."""
+    """One line a training, for output that is no terminal."""
 
-    def __init__(self, settings: SearchSettings, console: Console) -> None:
-        self._settings = settings
+    def __init__(self, tally: Tally, console: Console) -> None:
         self._console = console
-        self._tally = Tally(settings, get_metric(settings.metric))
+        self._tally = tally
 
     def __enter__(self) -> Self:
         logging.captureWarnings(True)
@@ -92,23 +85,23 @@ class PlainDisplay:
     ) -> None:
         logging.captureWarnings(False)
 
-    def start(self, study: optuna.Study, log: Path) -> None:
+    def start(self, title: str, log: Path) -> None:
         """Say what begins, and send what libraries have to say to the log."""
         logging.basicConfig(filename=log, level=logging.WARNING, force=True)
-        self._tally.take_study(study)
-        n_open = max(0, self._settings.trials - self._tally.n_finished)
-        what = f"{n_open} trials to go" if n_open else "nothing left to do"
-        self._print(f"study '{study.study_name}': {self._tally.n_finished} trials finished, {what}")
+        n_finished, noun = self._tally.n_finished, self._tally.noun
+        n_open = max(0, self._tally.n_total - n_finished)
+        what = f"{n_open} {noun} to go" if n_open else "nothing left to do"
+        self._print(f"{title}: {n_finished} {noun} finished, {what}")
 
     def show(self, event: Event) -> None:
         """Show an event."""
-        if isinstance(event, TrialEnded):
+        if isinstance(event, Ended):
             self._tally.take(event)
             self._print(self._line(event))
 
-    def _line(self, event: TrialEnded) -> Text:
+    def _line(self, event: Ended) -> Text:
         value = "-" if event.value is None else f"{event.value:.4f}"
-        text = Text(f"{run_name(event.number)}  ")
+        text = Text(f"{event.name}  ")
         text.append(f"{event.state.value:<8}", style=_COLOURS[event.state])
         text.append(f"  {self._tally.metric.name} {value:<6}  {event.seconds:6.1f} s  | {self._tally.headline()}")
         if event.state is State.FAIL:
@@ -120,15 +113,15 @@ class PlainDisplay:
 
 
 class LiveDisplay(PlainDisplay):
-    """Bars for the study and for each running trial, above them a line a finished trial."""
+    """Bars for the whole and for each running training, above them a line a finished one."""
 
-    def __init__(self, settings: SearchSettings, console: Console) -> None:
-        super().__init__(settings, console)
+    def __init__(self, tally: Tally, console: Console) -> None:
+        super().__init__(tally, console)
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=28), TextColumn("{task.fields[note]}"),
             console=console, transient=True,
         )  # fmt: skip
-        self._study_bar: TaskID | None = None
+        self._total_bar: TaskID | None = None
         self._bars: dict[int, tuple[TaskID, int]] = {}
 
     def __exit__(
@@ -137,34 +130,34 @@ class LiveDisplay(PlainDisplay):
         self._progress.stop()
         super().__exit__(kind, error, trace)
 
-    def start(self, study: optuna.Study, log: Path) -> None:
-        """Draw the study's bar."""
-        super().start(study, log)
+    def start(self, title: str, log: Path) -> None:
+        """Draw the bar of the whole."""
+        super().start(title, log)
         self._progress.start()
-        self._study_bar = self._progress.add_task(
-            f"[bold]{study.study_name}", total=self._settings.trials, note="starting a worker ..."
+        self._total_bar = self._progress.add_task(
+            f"[bold]{title}", total=self._tally.n_total, note="starting a worker ..."
         )
-        self._progress.update(self._study_bar, completed=self._tally.n_finished)
+        self._progress.update(self._total_bar, completed=self._tally.n_finished)
 
     def show(self, event: Event) -> None:
         """Move the bars."""
-        if isinstance(event, TrialStarted):
-            epochs = int(event.knobs["epochs"])
-            bar = self._progress.add_task(run_name(event.number), total=epochs, note=f"epoch 1/{epochs}")
+        if isinstance(event, Started):
+            epochs = event.n_epochs
+            bar = self._progress.add_task(event.name, total=epochs, note=f"epoch 1/{epochs}")
             self._bars[event.number] = (bar, epochs)
-        elif isinstance(event, TrialProgress) and event.number in self._bars:
+        elif isinstance(event, Advanced) and event.number in self._bars:
             bar, epochs = self._bars[event.number]
             value = "" if event.value is None else f"  {self._tally.metric.name} {event.value:.4f}"
             epoch = min(event.epoch, epochs)
             self._progress.update(bar, completed=event.epoch - 1 + event.share, note=f"epoch {epoch}/{epochs}{value}")
-        elif isinstance(event, TrialEnded) and event.number in self._bars:
+        elif isinstance(event, Ended) and event.number in self._bars:
             self._progress.remove_task(self._bars.pop(event.number)[0])
         super().show(event)
-        if self._study_bar is not None:
-            self._progress.update(self._study_bar, completed=self._tally.n_finished, note=self._tally.headline())
+        if self._total_bar is not None:
+            self._progress.update(self._total_bar, completed=self._tally.n_finished, note=self._tally.headline())
 
 
-def make_display(settings: SearchSettings) -> PlainDisplay:
+def make_display(tally: Tally) -> PlainDisplay:
     """Return the display for this output: live in a terminal, else plain lines."""
     console = Console()
-    return LiveDisplay(settings, console) if console.is_terminal else PlainDisplay(settings, console)
+    return LiveDisplay(tally, console) if console.is_terminal else PlainDisplay(tally, console)

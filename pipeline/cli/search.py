@@ -34,6 +34,10 @@ _OPTIONS = (
                  help="YAML file of the search space."),
     click.option("--data-dir", type=_TEXT, default="auto", show_default="PIPELINE_DATA_DIR, or Keras's cache",
                  help="Folder that may hold NAME.npz."),
+    click.option("--image-size", type=_WHOLE, default="auto", show_default="as the space says",
+                 help="Side in pixels that images are resized to."),
+    click.option("--validation-share", type=_NUMBER, default="auto", show_default="a tenth to a fifth",
+                 help="Share of the training images that validates."),
     # How far.
     click.option("--trials", type=int, default=20, show_default=True,
                  help="The study's total of finished trials, pruned ones included."),
@@ -79,19 +83,25 @@ def search(**options: Any) -> None:
     """
     from pathlib import Path
 
-    from pipeline.data.source import dataset_name
-    from pipeline.settings import default_data_dir, make_settings
+    from pipeline.settings import SearchSettings, make_settings
 
-    options["data_dir"] = Path(options["data_dir"]).expanduser() if options["data_dir"] else default_data_dir()
-    options["study"] = options["study"] or dataset_name(options["dataset"])
-    settings = make_settings(**options)
+    settings = make_settings(SearchSettings, **options)
 
     # These load Optuna and MLflow: not before the options are known to be good.
-    from pipeline.cli.display import make_display
+    from pipeline.cli.display import Tally, make_display
     from pipeline.cli.summary import print_summary
     from pipeline.study.search import search as run_search
+    from pipeline.study.trials import Result
+    from pipeline.training.metric import get_metric
 
-    display = make_display(settings)
+    tally = Tally(settings.trials, "trials", get_metric(settings.metric), settings.timeout_minutes)
+    display = make_display(tally)
+
+    def start(finished: list[Result], log: Path) -> None:
+        for result in finished:
+            tally.count(*result)
+        display.start(f"study '{settings.study}'", log)
+
     with display:
-        outcome = run_search(settings, display.show, display.start)
+        outcome = run_search(settings, display.show, start)
     print_summary(outcome)

@@ -1,45 +1,116 @@
-"""From the ``dataset`` setting to the images that a study trains and validates on."""
+"""From the ``dataset`` setting to the images that networks are trained and chosen on."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.image_set import Array, ImageSet
+from pipeline.data.image_set import ImageSet
+from pipeline.data.image_source import ArrayImages, ImageSource
 from pipeline.data.named import NAMES, load_named
 from pipeline.data.npz import read_training_images
+from pipeline.data.partition import Partition, make_folds, make_partition
 from pipeline.errors import DataError, did_you_mean
+from pipeline.settings import DataSettings
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The images that networks are fitted on, and those that choose between networks."""
+    """The images that networks are fitted on, and those that choose between networks, at one size."""
 
     train: ImageSet
     validation: ImageSet
-    digest: str
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, in label order."""
         return self.train.class_names
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one image."""
+        return self.train.input_shape
 
-def dataset_name(dataset: str) -> str:
-    """Return the short name of a data set: its own, or that of its file."""
-    return dataset if dataset in NAMES else Path(dataset).stem
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """All that may be seen of a data set before promotion: its training images, split once, at any size."""
+
+    images: ImageSource
+    partition: Partition
+    seed: int
+    _sized: dict[int, ImageSet] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Digest of the data set."""
+        return self.images.digest
+
+    @property
+    def split_digest(self) -> str:
+        """16 hexadecimal digits; figures are comparable where they are the same: the same validation images."""
+        state = hashlib.sha256(self.digest.encode())
+        state.update(np.ascontiguousarray(self.partition.validation, dtype=np.int64).data)
+        return state.hexdigest()[:16]
+
+    def profile(self) -> dict[str, object]:
+        """Return the sizes of the split, the class names and each class's share."""
+        names, labels = self.images.class_names, self.images.labels
+        shares = np.bincount(labels, minlength=len(names)) / len(labels)
+        return {
+            "n_train": len(self.partition.train),
+            "n_validation": len(self.partition.validation),
+            "input_shape": list(self.images.input_shape),
+            "class_names": list(names),
+            "class_shares": dict(zip(names, shares.round(4).tolist(), strict=True)),
+        }
+
+    def at(self, image_size: int) -> Split:
+        """Return the split at ``image_size`` pixels a side; 0: as the images are.
+
+        Raises:
+            DataError: the images cannot be had at that size.
+        """
+        return self._split(self.partition, image_size)
+
+    def folds(self, n_folds: int, image_size: int) -> tuple[Split, ...]:
+        """Return ``n_folds`` splits for cross-validation at ``image_size``, the same ones for each call.
+
+        Raises:
+            DataError: a class has too few images, or they cannot be had at that size.
+        """
+        partitions = make_folds(self.images, n_folds=n_folds, seed=self.seed)
+        return tuple(self._split(partition, image_size) for partition in partitions)
+
+    def _split(self, partition: Partition, image_size: int) -> Split:
+        if image_size not in self._sized:
+            self._sized[image_size] = self.images.images_at(image_size)
+        sized = self._sized[image_size]
+        return Split(sized.subset(partition.train), sized.subset(partition.validation))
 
 
-def load_training_images(dataset: str, data_dir: Path) -> ImageSet:
-    """Return the training images of a named data set or of an ``.npz`` file.
+def load_training_data(settings: DataSettings) -> TrainingData:
+    """Load the training images of a named data set or of an ``.npz`` file, and split them.
+
+    Raises:
+        DataError: the name is unknown, or the data cannot be used.
+    """
+    images = load_images(settings.dataset, settings.data_dir)
+    partition = make_partition(images, seed=settings.seed, validation_share=settings.validation_share)
+    return TrainingData(images, partition, settings.seed)
+
+
+def load_images(dataset: str, data_dir: Path) -> ImageSource:
+    """Load the training images of a named data set or of an ``.npz`` file.
 
     Raises:
         DataError: the name is unknown, or the data cannot be used.
     """
     if dataset in NAMES:
-        return load_named(dataset, data_dir)
+        return ArrayImages(load_named(dataset, data_dir))
     path = Path(dataset).expanduser()
     if path.suffix != ".npz":
         raise DataError(
@@ -48,43 +119,4 @@ def load_training_images(dataset: str, data_dir: Path) -> ImageSet:
         )
     if not path.is_file():
         raise DataError(f"dataset '{path}' is no file; check the path")
-    return read_training_images(path, name=path.stem)
-
-
-def split(images: ImageSet, *, seed: int) -> Split:
-    """Split into training and validation images, with every class in its share, and at least once, on both sides.
-
-    The validation part is a tenth, and more for small sets: up to a fifth, or 1,000 images.
-
-    Raises:
-        DataError: too few images to have every class on both sides.
-    """
-    from sklearn.model_selection import train_test_split
-
-    n_images, n_classes = len(images.labels), len(images.class_names)
-    n_validation = round(n_images * min(0.2, max(0.1, 1000 / n_images)))
-    n_validation = max(n_validation, n_classes)
-    if n_images - n_validation < n_classes:
-        raise DataError(
-            f"{images.source}: at least {2 * n_classes} training images are needed for {n_classes} classes, "
-            f"got {n_images}; add images"
-        )
-    train, validation = train_test_split(
-        np.arange(n_images), test_size=n_validation, random_state=seed, stratify=images.labels
-    )
-    train, validation = _with_every_class(images.labels, train, validation)
-    return Split(images.subset(train), images.subset(validation), images.digest())
-
-
-def _with_every_class(labels: Array, train: Array, validation: Array) -> tuple[Array, Array]:
-    """Move an image of each class that rounding left out of one side there, and sort both."""
-    to_validation, to_train = _lacking(labels, train, validation), _lacking(labels, validation, train)
-    train = np.union1d(np.setdiff1d(train, to_validation), to_train)
-    validation = np.union1d(np.setdiff1d(validation, to_train), to_validation)
-    return train, validation
-
-
-def _lacking(labels: Array, rich: Array, short: Array) -> Array:
-    """Return one index of ``rich`` for each class that ``short`` lacks."""
-    classes, first = np.unique(labels[rich], return_index=True)
-    return rich[first[~np.isin(classes, labels[short])]]
+    return ArrayImages(read_training_images(path, name=path.stem))

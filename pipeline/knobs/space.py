@@ -74,6 +74,11 @@ class SearchSpace:
             )
         return grid
 
+    def with_fixed(self, name: str, value: KnobValue) -> SearchSpace:
+        """Return the space with a knob that is not searched any more."""
+        first = tuple({**knobs, name: value} for knobs in self.first_trials)
+        return replace(self, domains={**self.domains, name: Fixed(value)}, first_trials=first)
+
     def with_epochs_at_most(self, epochs: int | None) -> SearchSpace:
         """Return the space with no trial longer than ``epochs``; None leaves it as it is."""
         if epochs is None:

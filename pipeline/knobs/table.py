@@ -61,6 +61,7 @@ _ROWS = (
     _int("fc_units", 128, 1, 8192, "units of each dense layer"),
     _float("fc_dropout", 0.0, 0.0, 0.95, "dropout after each dense layer"),
     # The images.
+    _int("image_size", 0, 0, 4096, "side in pixels that images are resized to; 0: as they are (photographs: 96)"),
     _name("scaling", ("zero_one", "standard"), "pixels scaled to 0..1, or to mean 0 and deviation 1 a channel"),
     _name("augmentation", ("none", "shifts", "flips_and_shifts", "heavy"),
           "random changes to training images; heavy adds larger shifts, contrast and erased squares"),

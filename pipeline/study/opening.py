@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import optuna
 from filelock import FileLock, Timeout
 
-from pipeline.data.source import Split
+from pipeline.data.source import TrainingData
 from pipeline.errors import SettingError
 from pipeline.knobs.space import SearchSpace
 from pipeline.settings import SearchSettings, StudyPlaces
@@ -26,7 +26,7 @@ class Preparation:
     settings: SearchSettings
     space: SearchSpace
     metric: Metric
-    data: Split
+    data: TrainingData
 
     def identity(self) -> dict[str, str]:
         """Return what makes trials comparable; a study goes on only where it is the same."""

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from pipeline.study.objective import RETRY_OF, RUN_ID
 from pipeline.tracking.names import State
 from pipeline.tracking.store import TrackingStore
-from pipeline.tracking.trial_run import end_trial_run
+from pipeline.tracking.training_run import end_training_run
 
 
 def fail_trial(study: optuna.Study, store: TrackingStore, number: int, reason: str, *, retry: bool) -> None:
@@ -19,7 +19,7 @@ def fail_trial(study: optuna.Study, store: TrackingStore, number: int, reason: s
         if retry and trial.params:
             study.enqueue_trial(trial.params, user_attrs={RETRY_OF: number})
     if run_id := trial.user_attrs.get(RUN_ID):
-        end_trial_run(store, run_id, State.FAIL, reason)
+        end_training_run(store, run_id, State.FAIL, reason)
 
 
 def fail_abandoned_trials(study: optuna.Study, store: TrackingStore, reason: str) -> int:

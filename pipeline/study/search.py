@@ -13,21 +13,23 @@ import optuna
 import pandas as pd
 from optuna.trial import TrialState
 
-from pipeline.data.source import dataset_name, load_training_images, split
+from pipeline.data.source import load_training_data
 from pipeline.knobs.reader import read_space
 from pipeline.settings import SearchSettings, StudyPlaces, space_path
-from pipeline.study.coordinator import Coordinator, n_finished
-from pipeline.study.messages import Event, Session, TrialEnded
 from pipeline.study.objective import VAL_ACCURACY
 from pipeline.study.opening import Preparation, check_identity, locked, open_study
 from pipeline.study.reconciliation import fail_abandoned_trials
 from pipeline.study.samplers import check_sampler
+from pipeline.study.session import StudySession
 from pipeline.study.storage import find_study, storage_location
+from pipeline.study.trials import Result, Trials, finished_results, n_finished
+from pipeline.tracking import names
 from pipeline.tracking.leaderboard import read_leaderboard
+from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.store import find_store
-from pipeline.tracking.study_run import StudyRun
-from pipeline.training.device import visible_gpus
 from pipeline.training.metric import Metric, get_metric
+from pipeline.workers.coordinator import Coordinator, make_crew
+from pipeline.workers.messages import Ended, Event
 
 _STUDY_RUN = "run_id"
 
@@ -52,21 +54,23 @@ def prepare(settings: SearchSettings) -> Preparation:
     """
     metric = get_metric(settings.metric)
     space = read_space(space_path(settings.space, settings.dataset)).with_epochs_at_most(settings.epochs)
+    if settings.image_size is not None:
+        space = space.with_fixed("image_size", settings.image_size)
     check_sampler(settings.sampler, space)
-    data = split(load_training_images(settings.dataset, settings.data_dir), seed=settings.seed)
+    data = load_training_data(settings)
     return Preparation(settings, space, metric, data)
 
 
 def search(
-    settings: SearchSettings, show: Callable[[Event], None], on_start: Callable[[optuna.Study, Path], None]
+    settings: SearchSettings, show: Callable[[Event], None], on_start: Callable[[list[Result], Path], None]
 ) -> SearchOutcome:
     """Run a study, or go on with it, until it has its trials or its time is up.
 
-    ``on_start`` gets the opened study and the log's path; ``show`` gets every event of the workers.
+    ``on_start`` gets the results that the study has already, and the log's path; ``show`` gets the workers' events.
 
     Raises:
         InputError: something cannot be used; nothing was written.
-        StudyFailed: trial after trial failed.
+        TrainingsFailed: trial after trial failed.
     """
     start = time.time()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -80,17 +84,17 @@ def search(
     with locked(places):
         study = open_study(location, preparation)
         fail_abandoned_trials(study, store, "the command that ran it ended early")
-        experiment_id = store.experiment_of(adopted, name=dataset_name(settings.dataset))
-        run = StudyRun.open(
-            store, study=settings.study, experiment_id=experiment_id,
-            earlier=study.user_attrs.get(_STUDY_RUN), adopted=adopted,
+        experiment_id = store.experiment_of(adopted, name=settings.dataset_name)
+        run = ParentRun.open(
+            store, name=f"study-{settings.study}", tags={names.KIND: "study", names.STUDY: settings.study},
+            experiment_id=experiment_id, adopted=adopted, earlier=study.user_attrs.get(_STUDY_RUN),
         )  # fmt: skip
         before = n_finished(study)
         with _ended(run, study):
             study.set_user_attr(_STUDY_RUN, run.run_id)
             run.log_settings(settings.as_parameters())
             run.log_data(preparation.data)
-            on_start(study, places.log)
+            on_start(finished_results(study), places.log)
             _run_trials(preparation, study, run, location, places.log, start, show)
         return SearchOutcome(
             leaderboard=_log_leaderboard(run, study, preparation.metric),
@@ -103,30 +107,29 @@ def search(
 
 
 def _run_trials(
-    preparation: Preparation, study: optuna.Study, run: StudyRun, location: str, log: Path, start: float,
+    preparation: Preparation, study: optuna.Study, run: ParentRun, location: str, log: Path, start: float,
     show: Callable[[Event], None],
 ) -> None:  # fmt: skip
     settings = preparation.settings
-    gpus = visible_gpus()
-    n_workers = settings.workers or max(1, len(gpus))
-    session = Session(
-        settings=settings, space=preparation.space, storage=location, tracking_uri=run.store.uri,
-        experiment_id=run.experiment_id, study_run_id=run.run_id, log=log,
-        threads=max(1, (os.cpu_count() or 1) // n_workers),
+    crew = make_crew(settings.workers)
+    session = StudySession(
+        log=log, threads=crew.threads, settings=settings, space=preparation.space, storage=location,
+        tracking_uri=run.store.uri, experiment_id=run.experiment_id, study_run_id=run.run_id,
     )  # fmt: skip
 
     def take(event: Event) -> None:
-        if isinstance(event, TrialEnded):
+        if isinstance(event, Ended):
             _log_progress(run, study)
         show(event)
 
     minutes = settings.timeout_minutes
     deadline = None if minutes is None else start + 60 * minutes
-    Coordinator(session, study, n_workers=n_workers, gpus=gpus, deadline=deadline, show=take).run()
+    trials = Trials(settings, preparation.space, study, run.store)
+    Coordinator(session, trials, crew, show=take, deadline=deadline).run()
 
 
 @contextmanager
-def _ended(run: StudyRun, study: optuna.Study) -> Iterator[None]:
+def _ended(run: ParentRun, study: optuna.Study) -> Iterator[None]:
     """End the study's run and every trial, whatever happens."""
     status = "FAILED"
     try:
@@ -142,7 +145,7 @@ def _ended(run: StudyRun, study: optuna.Study) -> Iterator[None]:
         run.end(status)
 
 
-def _log_progress(run: StudyRun, study: optuna.Study) -> None:
+def _log_progress(run: ParentRun, study: optuna.Study) -> None:
     trials = study.get_trials(deepcopy=False)
     counts = {state: sum(trial.state is state for trial in trials) for state in TrialState}
     metrics = {
@@ -156,7 +159,7 @@ def _log_progress(run: StudyRun, study: optuna.Study) -> None:
     run.log_progress(metrics, step=counts[TrialState.COMPLETE] + counts[TrialState.PRUNED])
 
 
-def _log_leaderboard(run: StudyRun, study: optuna.Study, metric: Metric) -> pd.DataFrame:
+def _log_leaderboard(run: ParentRun, study: optuna.Study, metric: Metric) -> pd.DataFrame:
     table = read_leaderboard(
         run.store,
         run.experiment_id,

@@ -9,12 +9,12 @@ import numpy as np
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-from pipeline.tracking.trial_run import TrialRun
+from pipeline.tracking.training_run import TrainingRun
 
 _REQUIRED = ("tensorflow", "keras", "numpy", "mlflow")
 
 
-def log_network(run: TrialRun, network: Any, class_names: tuple[str, ...]) -> str:
+def log_network(run: TrainingRun, network: Any, class_names: tuple[str, ...]) -> str:
     """Log a network as the run's model ``model`` and return the model's id.
 
     It takes raw images as float32 of 0..255, holds its scaling, and carries the class names in its metadata.

@@ -9,6 +9,9 @@ STUDY = "pipeline.study"
 TRIAL = "pipeline.trial"
 STATE = "pipeline.state"
 REASON = "pipeline.reason"
+BASELINE = "pipeline.baseline"
+TRAININGS = ("trial", "baseline")  # kinds of runs in which a network is trained
+SPLIT = "pipeline.split_digest"  # figures are comparable where it is the same
 
 
 class State(StrEnum):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from pipeline.data.batches import steps_per_epoch, training_batches, validation_batches
 from pipeline.data.source import Split
-from pipeline.model.architecture import Architecture
-from pipeline.model.network import build_network
 from pipeline.training.callbacks import follow
 from pipeline.training.course import Course, OnBatch, OnEpoch
 from pipeline.training.metric import Metric
@@ -25,7 +24,7 @@ PLATEAU_PATIENCE = 3
 
 def train(
     *,
-    architecture: Architecture,
+    build: Callable[[str], Any],
     plan: TrainingPlan,
     data: Split,
     metric: Metric,
@@ -36,6 +35,7 @@ def train(
 ) -> TrainingResult:
     """Build and train a network, and give it the weights of its best epoch.
 
+    ``build`` gets a Keras dtype policy name and returns an uncompiled network that takes raw pixels.
     ``on_epoch`` gets each finished epoch and returns a reason to prune, or None; ``on_batch`` gets the share of the
     epoch that is done and returns why to stop, or None. The same ``seed`` gives the same weights on a CPU.
     """
@@ -44,7 +44,7 @@ def train(
     keras.utils.set_random_seed(seed)
     n_images = len(data.train.labels)
     n_steps = steps_per_epoch(n_images, plan.batch_size)
-    network = build_network(architecture, precision=precision)
+    network = build(precision)
     _compile(network, plan, n_steps)
     course = Course(metric, plan.early_stopping_patience, n_steps, on_epoch, on_batch)
     batches = training_batches(

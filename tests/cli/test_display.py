@@ -7,46 +7,41 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
-import optuna
 import pandas as pd
 import pytest
-from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from pipeline.cli.display import LiveDisplay, PlainDisplay, Tally, make_display
 from pipeline.cli.summary import print_summary
-from pipeline.settings import SearchSettings, make_settings
-from pipeline.study.messages import Event, TrialEnded, TrialProgress, TrialStarted
 from pipeline.study.search import SearchOutcome
 from pipeline.tracking.names import State
 from pipeline.training.metric import get_metric
+from pipeline.workers.messages import Advanced, Ended, Event, Started
 
 EVENTS: list[Event] = [
-    TrialStarted(0, {"epochs": 3}),
-    TrialProgress(0, 1, 0.5, None),
-    TrialProgress(0, 2, 0.5, 0.71),
-    TrialEnded(0, State.COMPLETE, 0.93, 0.93, "", 4.2),
-    TrialStarted(1, {"epochs": 3}),
-    TrialEnded(1, State.PRUNED, 0.42, 0.42, "not among the best", 1.0),
-    TrialEnded(2, State.FAIL, None, None, "out of memory [GPU]", 0.5),
+    Started(0, "trial-0000", 3),
+    Advanced(0, 1, 0.5, None),
+    Advanced(0, 2, 0.5, 0.71),
+    Ended(0, "trial-0000", State.COMPLETE, 0.93, "", 4.2),
+    Started(1, "trial-0001", 3),
+    Ended(1, "trial-0001", State.PRUNED, 0.42, "not among the best", 1.0),
+    Ended(2, "trial-0002", State.FAIL, None, "out of memory [GPU]", 0.5),
 ]
 
 
-def settings(**changes: object) -> SearchSettings:
-    return make_settings(**{"study": "tiny", "data_dir": Path("."), "trials": 5, **changes})
+def make_tally(n_total: int = 5, metric: str = "val_accuracy", minutes: float | None = None) -> Tally:
+    return Tally(n_total, "trials", get_metric(metric), minutes)
 
 
-def ended(number: int, state: State, value: float | None) -> TrialEnded:
-    return TrialEnded(number, state, value, value, "", 1.0)
+def ended(number: int, state: State, value: float | None) -> Ended:
+    return Ended(number, f"trial-{number:04d}", state, value, "", 1.0)
 
 
-@pytest.fixture
-def study() -> optuna.Study:
-    """Return a study with a trial of an earlier command."""
-    study = optuna.create_study(study_name="tiny", direction="maximize")
-    study.add_trial(create_trial(value=0.5))
-    study.add_trial(create_trial(state=TrialState.FAIL))
-    return study
+def gone_on() -> Tally:
+    """Return a tally with a trial of an earlier command."""
+    going_on = make_tally()
+    going_on.count(State.COMPLETE, 0.5)
+    return going_on
 
 
 @pytest.fixture(autouse=True)
@@ -60,39 +55,38 @@ def _own_logging() -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
 
 
-def shown(kind: type[PlainDisplay], study: optuna.Study, log: Path, *, is_terminal: bool) -> str:
+def shown(kind: type[PlainDisplay], log: Path, *, is_terminal: bool) -> str:
     screen = StringIO()
-    display = kind(settings(), Console(file=screen, force_terminal=is_terminal, width=140, color_system=None))
+    display = kind(gone_on(), Console(file=screen, force_terminal=is_terminal, width=140, color_system=None))
     with display:
-        display.start(study, log)
+        display.start("study 'tiny'", log)
         for event in EVENTS:
             display.show(event)
     return screen.getvalue()
 
 
 def test_tally_counts_finished_and_pruned_trials_and_not_failed_ones() -> None:
-    tally = Tally(settings(), get_metric("val_accuracy"))
+    tally = make_tally()
     for event in (ended(0, State.COMPLETE, 0.9), ended(1, State.PRUNED, 0.4), ended(2, State.FAIL, None)):
         tally.take(event)
     assert (tally.n_finished, tally.n_pruned, tally.best) == (2, 1, 0.9)
     assert tally.headline().startswith("2/5 trials, 1 pruned | best val_accuracy 0.9000 | about ")
 
 
-def test_tally_goes_on_from_what_earlier_commands_have_finished(study: optuna.Study) -> None:
-    tally = Tally(settings(), get_metric("val_accuracy"))
-    tally.take_study(study)
+def test_tally_goes_on_from_what_earlier_commands_have_finished() -> None:
+    tally = gone_on()
     assert (tally.n_finished, tally.best) == (1, 0.5)
 
 
 def test_tally_takes_the_smallest_loss_for_the_best() -> None:
-    tally = Tally(settings(metric="val_loss"), get_metric("val_loss"))
+    tally = make_tally(metric="val_loss")
     for number, value in enumerate((0.7, 0.3, 0.5)):
         tally.take(ended(number, State.COMPLETE, value))
     assert tally.best == 0.3
 
 
 def test_time_left_is_unknown_before_the_first_trial_and_nothing_after_the_last() -> None:
-    tally = Tally(settings(trials=1), get_metric("val_accuracy"))
+    tally = make_tally(n_total=1)
     assert tally.seconds_left() is None
     assert "left" not in tally.headline()
     tally.take(ended(0, State.COMPLETE, 0.9))
@@ -100,13 +94,13 @@ def test_time_left_is_unknown_before_the_first_trial_and_nothing_after_the_last(
 
 
 def test_time_left_is_at_most_the_timeout() -> None:
-    left = Tally(settings(timeout_minutes=2), get_metric("val_accuracy")).seconds_left()
+    left = make_tally(minutes=2).seconds_left()
     assert left is not None
     assert 0 < left <= 120
 
 
-def test_plain_display_writes_a_line_a_trial(study: optuna.Study, tmp_path: Path) -> None:
-    lines = shown(PlainDisplay, study, tmp_path / "log", is_terminal=False).splitlines()
+def test_plain_display_writes_a_line_a_trial(tmp_path: Path) -> None:
+    lines = shown(PlainDisplay, tmp_path / "log", is_terminal=False).splitlines()
     assert lines[0] == "study 'tiny': 1 trials finished, 4 trials to go"
     assert [line.split()[:2] for line in lines[1:]] == [
         ["trial-0000", "COMPLETE"],
@@ -118,12 +112,12 @@ def test_plain_display_writes_a_line_a_trial(study: optuna.Study, tmp_path: Path
     assert lines[3].endswith("| out of memory [GPU]")
 
 
-def test_live_display_shows_epoch_current_and_best_accuracy(study: optuna.Study, tmp_path: Path) -> None:
+def test_live_display_shows_epoch_current_and_best_accuracy(tmp_path: Path) -> None:
     screen = StringIO()
     console = Console(file=screen, force_terminal=True, width=140, color_system=None)
-    display = LiveDisplay(settings(), console)
+    display = LiveDisplay(gone_on(), console)
     with display:
-        display.start(study, tmp_path / "log")
+        display.start("study 'tiny'", tmp_path / "log")
         for event in EVENTS[:3]:
             display.show(event)
         display._progress.refresh()
@@ -133,32 +127,32 @@ def test_live_display_shows_epoch_current_and_best_accuracy(study: optuna.Study,
     assert "1/5 trials, 0 pruned | best val_accuracy 0.5000" in at_work
 
 
-def test_live_display_keeps_a_line_a_finished_trial(study: optuna.Study, tmp_path: Path) -> None:
-    text = shown(LiveDisplay, study, tmp_path / "log", is_terminal=True)
+def test_live_display_keeps_a_line_a_finished_trial(tmp_path: Path) -> None:
+    text = shown(LiveDisplay, tmp_path / "log", is_terminal=True)
     assert "COMPLETE  val_accuracy 0.9300" in text
     assert "out of memory [GPU]" in text
 
 
-def test_display_survives_progress_of_a_trial_that_it_has_not_seen_start(study: optuna.Study, tmp_path: Path) -> None:
-    display = LiveDisplay(settings(), Console(file=StringIO(), force_terminal=True))
+def test_display_survives_progress_of_a_trial_that_it_has_not_seen_start(tmp_path: Path) -> None:
+    display = LiveDisplay(gone_on(), Console(file=StringIO(), force_terminal=True))
     with display:
-        display.start(study, tmp_path / "log")
-        display.show(TrialProgress(7, 1, 0.5, None))
+        display.start("study 'tiny'", tmp_path / "log")
+        display.show(Advanced(7, 1, 0.5, None))
         display.show(ended(7, State.COMPLETE, 0.8))
         assert display._tally.best == 0.8
 
 
 def test_output_that_is_no_terminal_gets_plain_lines() -> None:
-    assert type(make_display(settings())) is PlainDisplay
+    assert type(make_display(make_tally())) is PlainDisplay
 
 
 def test_messages_of_libraries_go_to_the_log_and_not_to_the_screen(
-    study: optuna.Study, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     screen = StringIO()
-    display = PlainDisplay(settings(), Console(file=screen))
+    display = PlainDisplay(gone_on(), Console(file=screen))
     with display:
-        display.start(study, tmp_path / "log")
+        display.start("study 'tiny'", tmp_path / "log")
         logging.getLogger("some.library").warning("chatter")
     assert "chatter" in (tmp_path / "log").read_text()
     assert "chatter" not in screen.getvalue() + "".join(capfd.readouterr())

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from pipeline.data.image_set import make_image_set
-from pipeline.data.source import load_training_images, split
+from pipeline.data.image_source import ArrayImages
+from pipeline.data.partition import make_partition
+from pipeline.data.source import load_images
 from pipeline.errors import DataError
 
 PIXELS = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
@@ -66,7 +68,7 @@ OTHER_REFUSALS = [
 def refusal(path: Path) -> str:
     """Return the one line with which the file is refused, less its own path."""
     with pytest.raises(DataError) as caught:
-        load_training_images(str(path), path.parent)
+        load_images(str(path), path.parent)
     message = str(caught.value)
     assert message.splitlines() == [message]
     assert message.startswith(f"{path}: ")
@@ -171,7 +173,7 @@ def test_damaged_training_images_are_refused(tmp_path: Path, save: Any) -> None:
 )
 def test_unknown_data_set_is_refused(tmp_path: Path, dataset: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
-        load_training_images(dataset, tmp_path)
+        load_images(dataset, tmp_path)
 
     assert str(caught.value).endswith(message)
 
@@ -184,7 +186,7 @@ def test_failed_download_says_which_file_to_put_where(tmp_path: Path, monkeypatc
         monkeypatch.delenv(name, raising=False)
 
     with pytest.raises(DataError) as caught:
-        load_training_images("mnist", tmp_path / "data")
+        load_images("mnist", tmp_path / "data")
 
     message = str(caught.value)
     assert message.splitlines() == [message]
@@ -195,7 +197,6 @@ def test_failed_download_says_which_file_to_put_where(tmp_path: Path, monkeypatc
 def test_split_is_refused_where_classes_outnumber_half_the_images() -> None:
     images = make_image_set(name="few", source="few", images=PIXELS, labels=LABELS)
 
-    with pytest.raises(
-        DataError, match=r"^few: at least 6 training images are needed for 3 classes, got 5; add images"
-    ):
-        split(images.subset(np.arange(5)), seed=0)
+    message = r"^few: 3 classes need 3 different images or more on each side of the split, got 5 .* add images"
+    with pytest.raises(DataError, match=message):
+        make_partition(ArrayImages(images.subset(np.arange(5))), seed=0)

@@ -11,9 +11,20 @@ import numpy as np
 import pytest
 
 from pipeline.data.image_set import Array, ImageSet, make_image_set
+from pipeline.data.image_source import ArrayImages
 from pipeline.data.named import CLASS_NAMES
+from pipeline.data.partition import make_folds, make_partition
 from pipeline.data.scaling import fit_scaling
-from pipeline.data.source import dataset_name, load_training_images, split
+from pipeline.data.source import Split, TrainingData, load_images
+from pipeline.errors import DataError
+from pipeline.settings import dataset_name
+
+
+def split(images: ImageSet, *, seed: int) -> Split:
+    """Split ``images`` as they are."""
+    source = ArrayImages(images)
+    return TrainingData(source, make_partition(source, seed=seed), seed).at(0)
+
 
 PIXELS = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
 LABELS = np.array([0, 0, 1, 1, 2, 2])
@@ -24,7 +35,7 @@ def load(tmp_path: Path, **changed: Any) -> ImageSet:
     arrays = {"x_train": PIXELS, "y_train": LABELS, "x_test": changed.get("x_train", PIXELS), "y_test": LABELS}
     path = tmp_path / "mine.npz"
     np.savez(path, **{**arrays, **changed})
-    return load_training_images(str(path), tmp_path)
+    return load_images(str(path), tmp_path).images_at(0)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +105,7 @@ def test_test_images_are_not_read(tmp_path: Path) -> None:
     with pytest.raises(zipfile.BadZipFile), np.load(path) as arrays:
         arrays["x_test"]
 
-    assert load_training_images(str(path), tmp_path).images.shape == (6, 4, 5, 1)
+    assert load_images(str(path), tmp_path).images_at(0).images.shape == (6, 4, 5, 1)
 
 
 def test_digest_changes_with_pixels_labels_shape_and_type(tmp_path: Path) -> None:
@@ -114,7 +125,7 @@ def test_digest_changes_with_pixels_labels_shape_and_type(tmp_path: Path) -> Non
 
 
 def test_digits_are_whole_pixels_and_leave_a_fifth_to_the_test(tmp_path: Path) -> None:
-    digits = load_training_images("digits", tmp_path)
+    digits = load_images("digits", tmp_path).images_at(0)
 
     assert digits.images.shape == (1437, 8, 8, 1)
     assert digits.images.dtype == np.uint8
@@ -129,7 +140,7 @@ def test_named_set_is_read_from_the_data_folder_with_its_class_names(tmp_path: P
     images = np.zeros((20, 4, 4, 3), np.uint8)
     np.savez(tmp_path / "cifar10.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
 
-    loaded = load_training_images("cifar10", tmp_path)
+    loaded = load_images("cifar10", tmp_path).images_at(0)
 
     assert loaded.class_names[:3] == ("airplane", "automobile", "bird")
     assert loaded.name == "cifar10"
@@ -142,7 +153,7 @@ def test_published_sets_have_their_known_shapes(name: str, shape: tuple[int, ...
     if not folder or not (Path(folder) / f"{name}.npz").exists():
         pytest.skip(f"PIPELINE_DATA_DIR names no folder with {name}.npz")
 
-    images = load_training_images(name, Path(folder))
+    images = load_images(name, Path(folder)).images_at(0)
 
     assert images.images.shape == shape
     assert np.bincount(images.labels).min() >= 5_000
@@ -198,13 +209,10 @@ def test_split_repeats_with_its_seed_and_differs_with_another() -> None:
     assert not np.array_equal(first, other)
 
 
-def test_split_keeps_class_names_and_digest() -> None:
-    images = made(20, 2)
-
-    parts = split(images, seed=0)
+def test_split_keeps_class_names() -> None:
+    parts = split(made(20, 2), seed=0)
 
     assert parts.class_names == parts.validation.class_names == ("0", "1")
-    assert parts.digest == images.digest()
 
 
 def test_zero_one_takes_whole_pixels_as_0_to_255() -> None:
@@ -238,3 +246,59 @@ def test_images_of_one_value_are_scaled_to_finite_pixels(kind: str) -> None:
     scaling = fit_scaling(kind, np.full((2, 3, 3, 1), 0.5, np.float32))
 
     assert np.isfinite([0.5 * scaling.factor[0] + scaling.offset[0]]).all()
+
+
+def test_images_are_resized_when_a_size_is_asked_for_and_left_alone_otherwise() -> None:
+    ramp = np.repeat(np.arange(0, 160, 10, dtype=np.uint8)[np.newaxis, :, np.newaxis], 16, axis=0)
+    images = make_image_set(name="ramp", source="ramp", images=np.stack([ramp] * 4), labels=np.array([0, 0, 1, 1]))
+    source = ArrayImages(images)
+
+    halved = source.images_at(8)
+
+    assert halved.images.shape == (4, 8, 8, 1)
+    assert halved.images.dtype == np.uint8
+    assert halved.images[0, 3, 1:-1, 0].tolist() == [25, 45, 65, 85, 105, 125]
+    assert source.images_at(0) is source.images_at(16) is images
+
+
+def test_sequences_cannot_be_resized() -> None:
+    images = make_image_set(name="long", source="long", images=np.zeros((4, 50, 1)), labels=np.array([0, 0, 1, 1]))
+
+    with pytest.raises(DataError, match=r"image_size is for images, got sequences of shape \(50, 1\); set it to 0"):
+        ArrayImages(images).images_at(8)
+
+
+def test_duplicates_stand_on_one_side_of_the_split_and_in_one_fold() -> None:
+    groups = np.arange(60) // 4 * 2 + np.arange(60) % 2
+    source = ArrayImages(made(60, 2), groups=groups)
+
+    for part in (make_partition(source, seed=0), *make_folds(source, n_folds=3, seed=0)):
+        assert not set(groups[part.train]) & set(groups[part.validation])
+        assert sorted([*part.train, *part.validation]) == list(range(60))
+
+
+def test_validation_images_that_the_data_set_names_are_taken() -> None:
+    source = ArrayImages(made(20, 2), given_validation=np.array([3, 4, 9]))
+
+    assert make_partition(source, seed=0).validation.tolist() == [3, 4, 9]
+
+
+def test_validation_share_is_obeyed() -> None:
+    part = make_partition(ArrayImages(made(200, 2)), seed=0, validation_share=0.3)
+
+    assert (len(part.train), len(part.validation)) == (140, 60)
+
+
+def test_folds_validate_every_image_once_and_repeat() -> None:
+    source = ArrayImages(made(30, 3))
+
+    folds = make_folds(source, n_folds=5, seed=1)
+
+    assert sorted(np.concatenate([fold.validation for fold in folds])) == list(range(30))
+    again = make_folds(source, n_folds=5, seed=1)
+    assert all(np.array_equal(one.validation, other.validation) for one, other in zip(folds, again, strict=True))
+
+
+def test_more_folds_than_images_of_a_class_are_refused() -> None:
+    with pytest.raises(DataError, match=r"^made: 5 folds need as many .* got 4 of '0'; use fewer folds"):
+        make_folds(ArrayImages(made(8, 2)), n_folds=5, seed=0)

@@ -12,10 +12,10 @@ import tensorflow as tf
 from workplace import Workplace
 
 from pipeline.errors import PipelineError
-from pipeline.study.messages import Event, Ready, TrialEnded, TrialProgress
-from pipeline.study.objective import describe_failure, outcome_of
 from pipeline.tracking.names import State
 from pipeline.training.result import Ending, TrainingResult
+from pipeline.workers.fitting import describe_failure, outcome_of
+from pipeline.workers.messages import Advanced, Ended, Event, Ready
 
 ONE_EPOCH_SPACE = "knobs: {blocks: 1, filters: {choices: [4, 8]}, batch_size: 8, epochs: 1}\n"
 
@@ -64,7 +64,7 @@ def test_state_of_a_trial_follows_from_how_its_training_ended(ending: Ending, st
         network=None, epochs=(), best_epoch=None, ending=ending, reason="because", n_parameters=1, train_seconds=1.0,
         images_per_second=0.0,
     )  # fmt: skip
-    assert outcome_of(result)[0] is state
+    assert outcome_of(result).state is state
 
 
 def kill_worker_once(on: type[Event]) -> Callable[[Event], None]:
@@ -85,8 +85,8 @@ def kill_worker_once(on: type[Event]) -> Callable[[Event], None]:
 @pytest.mark.slow
 def test_worker_killed_in_a_trial_fails_that_trial_and_the_study_goes_on(workplace: Workplace) -> None:
     (workplace.folder / "tiny.yaml").write_text(ONE_EPOCH_SPACE)
-    workplace.search(trials=1, keep_models="none", show=kill_worker_once(TrialProgress))
-    ended = [event for event in workplace.events if isinstance(event, TrialEnded)]
+    workplace.search(trials=1, keep_models="none", show=kill_worker_once(Advanced))
+    ended = [event for event in workplace.events if isinstance(event, Ended)]
     assert [event.state for event in ended] == [State.FAIL, State.COMPLETE]
     assert sum(isinstance(event, Ready) for event in workplace.events) == 2
     failed, complete = workplace.runs("trial")
@@ -101,13 +101,13 @@ def test_worker_killed_in_a_trial_fails_that_trial_and_the_study_goes_on(workpla
 @pytest.mark.slow
 def test_worker_that_dies_between_two_trials_is_replaced(workplace: Workplace) -> None:
     (workplace.folder / "tiny.yaml").write_text(ONE_EPOCH_SPACE)
-    assert workplace.search(trials=2, keep_models="none", pruner="none", show=kill_worker_once(TrialEnded)).n_run == 2
+    assert workplace.search(trials=2, keep_models="none", pruner="none", show=kill_worker_once(Ended)).n_run == 2
     assert [run.info.status for run in workplace.runs("trial")] == ["FINISHED", "FINISHED"]
 
 
 def test_worker_that_cannot_start_ends_the_command_in_one_line(workplace: Workplace) -> None:
     workplace.places.log.mkdir(parents=True)  # where the worker must open its log
-    with pytest.raises(PipelineError, match=r"the worker .* before its first trial; see .*tiny\.log") as caught:
+    with pytest.raises(PipelineError, match=r"the worker .* before its first training; see .*tiny\.log") as caught:
         workplace.search(trials=1)
     assert "\n" not in str(caught.value)
     assert [run.info.status for run in workplace.runs("study")] == ["FAILED"]

@@ -13,11 +13,11 @@ from workplace import Workplace, enter
 
 from pipeline.data.source import Split
 from pipeline.errors import SettingError
-from pipeline.study.messages import TrialProgress
 from pipeline.study.opening import locked, open_study
 from pipeline.study.search import prepare
 from pipeline.tracking.store import TrackingStore
-from pipeline.tracking.trial_run import TrialRun
+from pipeline.tracking.training_run import TrainingRun
+from pipeline.workers.messages import Advanced
 
 ONE_KNOB_SPACE = "knobs: {blocks: 1, filters: {choices: [4, 8]}, batch_size: 256, epochs: 1}\n"
 LONG_SPACE = "knobs: {blocks: 1, filters: {choices: [4, 8]}, batch_size: 256, epochs: 10000}\n"
@@ -128,9 +128,9 @@ def abandon(place: Workplace) -> str:
     trial = study.ask()
     knobs = preparation.space.suggest(trial)
     store = TrackingStore(place.uri)
-    run = TrialRun.start(
-        store, experiment_id=store.experiment_of(None, name="digits"), parent_run_id="0" * 32, study="tiny",
-        number=trial.number, knobs=knobs,
+    run = TrainingRun.start(
+        store, experiment_id=store.experiment_of(None, name="digits"), parent_run_id="0" * 32, name="trial-0000",
+        tags={"pipeline.kind": "trial"}, parameters=knobs,
     )  # fmt: skip
     trial.set_user_attr("run_id", run.run_id)
     return run.run_id
@@ -153,9 +153,9 @@ def test_abandoned_trial_is_failed_with_its_run_and_enqueued_again(workplace: Wo
 def test_run_that_no_trial_knows_of_is_failed(workplace: Workplace) -> None:
     workplace.search(trials=1, timeout_minutes=1e-9)
     (study_run,) = workplace.runs("study")
-    orphan = TrialRun.start(
-        TrackingStore(workplace.uri), experiment_id=study_run.info.experiment_id, study="tiny", number=0, knobs={},
-        parent_run_id=study_run.info.run_id,
+    orphan = TrainingRun.start(
+        TrackingStore(workplace.uri), experiment_id=study_run.info.experiment_id, name="trial-0000",
+        tags={"pipeline.kind": "trial"}, parameters={}, parent_run_id=study_run.info.run_id,
     )  # fmt: skip
     workplace.search(trials=1, timeout_minutes=1e-9)
     run = workplace.client.get_run(orphan.run_id)
@@ -226,7 +226,7 @@ def test_timeout_ends_a_trial_that_is_at_work(workplace: Workplace) -> None:
     is_at_work = threading.Event()
     workplace.search(
         trials=3, timeout_minutes=0.75, keep_models="none",
-        show=lambda event: is_at_work.set() if isinstance(event, TrialProgress) else None,
+        show=lambda event: is_at_work.set() if isinstance(event, Advanced) else None,
     )  # fmt: skip
     assert is_at_work.is_set()
     assert states_of(workplace)[0] == "PRUNED"

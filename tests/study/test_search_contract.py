@@ -13,9 +13,10 @@ import pytest
 from mlflow.entities import LoggedModel, Run
 from workplace import Workplace
 
-from pipeline.data.source import Split
+from pipeline.data.source import Split, load_training_data
 from pipeline.knobs.table import KNOBS
-from pipeline.study.messages import TrialEnded, TrialStarted
+from pipeline.settings import DataSettings
+from pipeline.workers.messages import Ended, Started
 
 EPOCH_METRICS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds"}
 SINGLE_METRICS = {"best_val_accuracy", "best_epoch", "n_parameters", "train_seconds", "images_per_second"}
@@ -122,7 +123,9 @@ def test_dataset_is_the_input_of_the_study_run(finished: Workplace, digits: Spli
     (entry,) = study_run.inputs.dataset_inputs
     profile = json.loads(entry.dataset.profile)
     assert entry.dataset.name == "digits"
-    assert digits.digest.startswith(entry.dataset.digest)
+    data = load_training_data(DataSettings(dataset="digits"))
+    assert data.digest.startswith(entry.dataset.digest)
+    assert study_run.data.tags["pipeline.split_digest"] == data.split_digest
     assert profile["class_names"] == [str(digit) for digit in range(10)]
     assert (profile["n_train"], profile["n_validation"]) == (len(digits.train.labels), len(digits.validation.labels))
 
@@ -184,6 +187,6 @@ def test_leaderboard_artifact_ranks_all_trials(finished: Workplace) -> None:
 
 
 def test_events_tell_the_start_and_the_end_of_every_trial(finished: Workplace) -> None:
-    started = [event.number for event in finished.events if isinstance(event, TrialStarted)]
-    ended = [event.number for event in finished.events if isinstance(event, TrialEnded)]
+    started = [event.number for event in finished.events if isinstance(event, Started)]
+    ended = [event.number for event in finished.events if isinstance(event, Ended)]
     assert started == ended == [0, 1, 2, 3]

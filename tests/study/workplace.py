@@ -11,8 +11,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from pipeline.settings import SearchSettings, StudyPlaces, make_settings
-from pipeline.study.messages import Event
 from pipeline.study.search import SearchOutcome, search
+from pipeline.workers.messages import Event
 
 # The first of the first trials is good, the second learns nothing, the third diverges: its weight decay multiplies
 # the weights by -9 a step.
@@ -56,7 +56,7 @@ class Workplace:
         if not space.exists():
             space.write_text(TINY_SPACE)
         given = {"space": str(space), "study": "tiny", "data_dir": self.folder, "precision": "float32"}
-        return make_settings(**{**given, **changes})
+        return make_settings(SearchSettings, **{**given, **changes})
 
     def search(self, *, show: Callable[[Event], None] | None = None, **changes: object) -> SearchOutcome:
         """Run a search with real worker processes; ``show`` gets its events, and ``events`` keeps them."""

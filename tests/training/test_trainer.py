@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from pipeline.data.batches import validation_batches
-from pipeline.data.scaling import fit_scaling
 from pipeline.data.source import Split
 from pipeline.knobs.table import KnobValue, complete
-from pipeline.model.architecture import make_architecture
+from pipeline.training.configuration import Configuration
 from pipeline.training.metric import Metric, get_metric
 from pipeline.training.plan import make_plan
 from pipeline.training.result import Ending, TrainingResult
@@ -35,14 +34,9 @@ def train_tiny(digits: Split) -> Train:
     def train_with(*, metric: Metric | None = None, seed: int = 0, **values: Any) -> TrainingResult:
         passed_on = {name: values.pop(name) for name in ("on_epoch", "on_batch", "precision") if name in values}
         knobs = complete({**TINY, **values})
-        architecture = make_architecture(
-            knobs,
-            input_shape=digits.train.input_shape,
-            n_classes=len(digits.class_names),
-            pixel_scaling=fit_scaling(str(knobs["scaling"]), digits.train.images),
-        )
+        setup = Configuration(knobs).setup(digits)
         return train(
-            architecture=architecture, plan=make_plan(knobs), data=digits, seed=seed,
+            build=setup.build, plan=make_plan(knobs), data=digits, seed=seed,
             metric=metric or get_metric("val_accuracy"), **passed_on,
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A worker: a process that runs trials when its coordinator says so, and is replaced before its memory grows."""
+"""A worker: a process that trains when its coordinator says so, and is replaced before its memory grows."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from pipeline.study.messages import Event, Interrupt, Quit, Ready, RunTrial, Session, StartFailed
 from pipeline.training.device import prepare_environment
+from pipeline.workers.mailbox import Mailbox
+from pipeline.workers.messages import Interrupt, Quit, Ready, StartFailed, Train
+from pipeline.workers.session import Session
 
 # Memory grows with every network that TensorFlow builds in a process, and only the end of the process frees it.
-TRIALS_PER_WORKER = 25
+TRAININGS_PER_WORKER = 25
 
 
 class Worker:
-    """The coordinator's end of a worker process."""
+    """The coordinator's end of a worker process; ``training`` is the number of the one at work."""
 
     def __init__(self, session: Session, *, index: int, gpu: str | None) -> None:
         context = multiprocessing.get_context("spawn")
@@ -31,16 +33,17 @@ class Worker:
         self.process.start()
         theirs.close()
         self.is_idle = self.is_busy = False
-        self.trial: int | None = None
-        self.n_trials = 0
+        self.training: int | None = None
+        self.n_trainings = 0
 
-    def run_trial(self, deadline: float | None) -> None:
-        """Have the worker run a trial."""
+    def train(self, command: Train) -> None:
+        """Have the worker do a training."""
         self.is_idle, self.is_busy = False, True
-        self.n_trials += 1
-        self.send(RunTrial(deadline))
+        self.training = command.number
+        self.n_trainings += 1
+        self.send(command)
 
-    def send(self, command: RunTrial | Interrupt | Quit) -> None:
+    def send(self, command: Train | Interrupt | Quit) -> None:
         """Send a command; a worker that is gone already needs none."""
         try:
             self.connection.send(command)
@@ -57,7 +60,7 @@ class Worker:
 
 
 def run_worker(connection: Connection[Any, Any], session: Session, index: int, gpu: str | None) -> None:
-    """Run in the worker's process: prepare, then run a trial for each command until told to quit."""
+    """Run in the worker's process: prepare, then train for each command until told to quit."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the coordinator decides
     _redirect_output(session.log)
     prepare_environment()
@@ -66,52 +69,19 @@ def run_worker(connection: Connection[Any, Any], session: Session, index: int, g
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     mailbox = Mailbox(connection)
     try:
-        from pipeline.study.objective import load_objective
-
-        objective = load_objective(session, mailbox, worker_index=index)
+        runner = session.make_runner(mailbox, worker_index=index)
     except Exception as error:  # the coordinator tells the user
         mailbox.send(StartFailed(f"{type(error).__name__}: {error}"))
         raise
     mailbox.send(Ready())
-    while isinstance(command := mailbox.receive(), RunTrial):
-        objective.run(command.deadline)
+    while isinstance(command := mailbox.receive(), Train):
+        runner.run(command)
 
 
 def _redirect_output(log: Path) -> None:
-    """Send everything that libraries print, Python or not, to the study's log."""
+    """Send everything that libraries print, Python or not, to the log."""
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(target, stream.fileno())
     os.close(target)
-
-
-class Mailbox:
-    """The worker's end of the connection."""
-
-    def __init__(self, connection: Connection[Any, Any]) -> None:
-        self._connection = connection
-        self._is_interrupted = False
-
-    def send(self, event: Event) -> None:
-        """Send an event; where the coordinator is gone, the trial at work should end."""
-        try:
-            self._connection.send(event)
-        except OSError:
-            self._is_interrupted = True
-
-    def receive(self) -> RunTrial | Interrupt | Quit:
-        """Wait for the next command; after an interruption, or where the coordinator is gone, it is to quit."""
-        if self._is_interrupted:
-            return Quit()
-        try:
-            command: RunTrial | Interrupt | Quit = self._connection.recv()
-        except (EOFError, OSError):
-            return Quit()
-        return command
-
-    def is_interrupted(self) -> bool:
-        """Tell whether the trial at work should end."""
-        while not self._is_interrupted and self._connection.poll():
-            self._is_interrupted = isinstance(self.receive(), Interrupt | Quit)
-        return self._is_interrupted

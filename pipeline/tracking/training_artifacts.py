@@ -1,4 +1,4 @@
-"""What a trial that trained an epoch leaves in its run: figures, tables, model, single figures."""
+"""What a training of an epoch or more leaves in its run: figures, tables, model, single figures."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pipeline.data.image_set import ImageSet
 from pipeline.evaluation.figures import draw_confusion, draw_curves, draw_mistakes
 from pipeline.evaluation.scores import confusion_table, predict, report_table
 from pipeline.tracking.model_log import log_network
-from pipeline.tracking.trial_run import TrialRun
+from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.result import TrainingResult
 
 
-def log_artifacts(run: TrialRun, result: TrainingResult, network: Any, images: ImageSet, *, keep_model: bool) -> None:
+def log_artifacts(
+    run: TrainingRun, result: TrainingResult, network: Any, images: ImageSet, *, keep_model: bool
+) -> None:
     """Log all of a training's artifacts and single figures; ``images`` are those to judge the network on."""
     assert result.best_epoch is not None
     predictions = predict(result.network, images.images, images.labels, images.class_names)

@@ -1,4 +1,4 @@
-"""The run of a study: its settings, its data, how far it is, its leaderboard."""
+"""The run that a command's trainings stand under: its settings, its data, how far it is, its leaderboard."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 
-from pipeline.data.source import Split
+from pipeline.data.source import TrainingData
 from pipeline.tracking import names
 from pipeline.tracking.store import TrackingStore
-from pipeline.tracking.trial_run import end_trial_run
+from pipeline.tracking.training_run import end_training_run
 
 _MAX_DATASET_PROFILE = 16_000_000
 
 
 @dataclass(frozen=True)
-class StudyRun:
-    """A study's run in the tracking store."""
+class ParentRun:
+    """The run of a study, or of another command that trains."""
 
     store: TrackingStore
     run_id: str
@@ -29,9 +29,10 @@ class StudyRun:
 
     @classmethod
     def open(
-        cls, store: TrackingStore, *, study: str, experiment_id: str, earlier: str | None, adopted: str | None
-    ) -> StudyRun:
-        """Go on with the run that the study had ``earlier``, else adopt that of ``mlflow run``, else make one.
+        cls, store: TrackingStore, *, name: str, tags: Mapping[str, str], experiment_id: str, adopted: str | None,
+        earlier: str | None = None,
+    ) -> ParentRun:  # fmt: skip
+        """Go on with the ``earlier`` run, else adopt that of ``mlflow run``, else make one.
 
         Where there is an earlier run, the adopted one is tagged as its continuation, so that all trials of a study
         stand under one run.
@@ -40,15 +41,15 @@ class StudyRun:
         found = _living_run(store, earlier)
         if found is not None:
             if adopted is not None and adopted != found.info.run_id:
-                _mark_continuation(store, adopted, found.info.run_id, study)
+                _mark_continuation(store, adopted, found.info.run_id, name=name, tags=tags)
             client.update_run(found.info.run_id, status="RUNNING")
             return cls(store, found.info.run_id, found.info.experiment_id)
         if adopted is None:
-            adopted = client.create_run(experiment_id, run_name=f"study-{study}").info.run_id
+            adopted = client.create_run(experiment_id, run_name=name).info.run_id
         else:
-            client.update_run(adopted, name=f"study-{study}")
-        client.set_tag(adopted, names.KIND, "study")
-        client.set_tag(adopted, names.STUDY, study)
+            client.update_run(adopted, name=name)
+        for key, value in tags.items():
+            client.set_tag(adopted, key, value)
         return cls(store, adopted, experiment_id)
 
     def log_settings(self, settings: Mapping[str, str]) -> None:
@@ -58,21 +59,17 @@ class StudyRun:
         fresh = [Param(name, value) for name, value in settings.items() if name not in present]
         client.log_batch(self.run_id, params=fresh)
 
-    def log_data(self, data: Split) -> None:
-        """Log the data set as the run's input: digest, sizes of the split, class names."""
-        images = data.train
-        profile = {
-            "n_train": len(images.labels),
-            "n_validation": len(data.validation.labels),
-            "input_shape": list(images.input_shape),
-            "class_names": list(data.class_names),
-        }
+    def log_data(self, data: TrainingData) -> None:
+        """Log the data set as the run's input (digest, split, classes), and tag the run with the split."""
+        images = data.images
+        profile = {**data.profile(), **images.profile}
         schema = {
             "mlflow_tensorspec": {
-                "features": json.dumps([_tensor(images.images)]),
-                "targets": json.dumps([_tensor(images.labels)]),
+                "features": json.dumps([_tensor(images.dtype, images.input_shape)]),
+                "targets": json.dumps([_tensor(str(images.labels.dtype), ())]),
             }
         }
+        self.store.client.set_tag(self.run_id, names.SPLIT, data.split_digest)
         entity = Dataset(
             name=images.name, digest=data.digest, source_type="local", source=json.dumps({"uri": images.source}),
             schema=json.dumps(schema), profile=json.dumps(profile)[:_MAX_DATASET_PROFILE],
@@ -90,20 +87,19 @@ class StudyRun:
         self.store.client.log_text(self.run_id, table.to_csv(index=False), artifact)
 
     def fail_open_trials(self, reason: str) -> None:
-        """End trial runs that no trial knows of: their worker died between making the run and noting it."""
+        """End runs below this one that nobody works on any more."""
         condition = f"tags.`mlflow.parentRunId` = '{self.run_id}' AND attributes.status = 'RUNNING'"
         for run in self.store.client.search_runs([self.experiment_id], condition):
-            if run.data.tags.get(names.KIND) == "trial":
-                end_trial_run(self.store, run.info.run_id, names.State.FAIL, reason)
+            if run.data.tags.get(names.KIND) in names.TRAININGS:
+                end_training_run(self.store, run.info.run_id, names.State.FAIL, reason)
 
     def end(self, status: str) -> None:
         """End the run with an MLflow status: FINISHED, FAILED or KILLED."""
         self.store.client.set_terminated(self.run_id, status)
 
 
-def _tensor(array: object) -> dict[str, object]:
-    shape, dtype = getattr(array, "shape", ()), getattr(array, "dtype", "")
-    return {"type": "tensor", "tensor-spec": {"dtype": str(dtype), "shape": [-1, *shape[1:]]}}
+def _tensor(dtype: str, shape: tuple[int, ...]) -> dict[str, object]:
+    return {"type": "tensor", "tensor-spec": {"dtype": dtype, "shape": [-1, *shape]}}
 
 
 def _living_run(store: TrackingStore, run_id: str | None) -> Run | None:
@@ -116,12 +112,11 @@ def _living_run(store: TrackingStore, run_id: str | None) -> Run | None:
     return run if run.info.lifecycle_stage == "active" else None
 
 
-def _mark_continuation(store: TrackingStore, run_id: str, study_run_id: str, study: str) -> None:
+def _mark_continuation(
+    store: TrackingStore, run_id: str, continued_run_id: str, *, name: str, tags: Mapping[str, str]
+) -> None:
     client = store.client
-    client.update_run(run_id, name=f"study-{study}-continued")
-    for key, value in (
-        (names.KIND, "continuation"),
-        (names.STUDY, study),
-        ("mlflow.parentRunId", study_run_id),
-    ):
+    client.update_run(run_id, name=f"{name}-continued")
+    marks = {**tags, names.KIND: "continuation", "mlflow.parentRunId": continued_run_id}
+    for key, value in marks.items():
         client.set_tag(run_id, key, value)

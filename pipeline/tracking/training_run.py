@@ -1,4 +1,4 @@
-"""The run of one trial: knobs, live curves, figures, tables, model."""
+"""The run of one training: knobs, live curves, figures, tables, model."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _SECONDS_BETWEEN_WRITES = 1.0
 
 
 @dataclass
-class TrialRun:
-    """A trial's run in the tracking store; epochs are written at most once a second, so that short ones cost little."""
+class TrainingRun:
+    """A training's run in the tracking store; epochs are written at most once a second: short ones cost little."""
 
     store: TrackingStore
     run_id: str
@@ -33,20 +33,14 @@ class TrialRun:
         *,
         experiment_id: str,
         parent_run_id: str,
-        study: str,
-        number: int,
-        knobs: Mapping[str, object],
-    ) -> TrialRun:
-        """Make the run under the study's run, with the knobs as its parameters."""
-        tags = {
-            "mlflow.parentRunId": parent_run_id,
-            names.KIND: "trial",
-            names.STUDY: study,
-            names.TRIAL: str(number),
-        }
+        name: str,
+        tags: Mapping[str, str],
+        parameters: Mapping[str, object],
+    ) -> TrainingRun:
+        """Make the run under another one."""
         client = store.client
-        run = client.create_run(experiment_id, run_name=names.run_name(number), tags=tags)
-        client.log_batch(run.info.run_id, params=[Param(name, str(value)) for name, value in knobs.items()])
+        run = client.create_run(experiment_id, run_name=name, tags={"mlflow.parentRunId": parent_run_id, **tags})
+        client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in parameters.items()])
         return cls(store, run.info.run_id, experiment_id)
 
     def log_epoch(self, number: int, metrics: Mapping[str, float]) -> None:
@@ -64,7 +58,7 @@ class TrialRun:
         self._last_write = time.monotonic()
 
     def log_summary(self, metrics: Mapping[str, float], *, model_id: str | None = None) -> None:
-        """Log the trial's single figures, for the run and for its model."""
+        """Log single figures, for the run and for its model."""
         now = int(time.time() * 1000)
         self._waiting += [Metric(name, value, now, 0, model_id=model_id) for name, value in metrics.items()]
         self.flush()
@@ -82,13 +76,13 @@ class TrialRun:
         self.store.client.log_text(self.run_id, text, artifact)
 
     def end(self, state: names.State, reason: str) -> None:
-        """Tag how the trial ended and end the run with the status that goes with it."""
+        """Tag how the training ended and end the run with the status that goes with it."""
         self.flush()
-        end_trial_run(self.store, self.run_id, state, reason)
+        end_training_run(self.store, self.run_id, state, reason)
 
 
-def end_trial_run(store: TrackingStore, run_id: str, state: names.State, reason: str) -> None:
-    """End a trial's run, whoever started it."""
+def end_training_run(store: TrackingStore, run_id: str, state: names.State, reason: str) -> None:
+    """End a training's run, whoever started it."""
     tags = [RunTag(names.STATE, state.value)] + ([RunTag(names.REASON, reason[:4000])] if reason else [])
     store.client.log_batch(run_id, tags=tags)
     store.client.set_terminated(run_id, state.run_status)

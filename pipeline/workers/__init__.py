@@ -1,0 +1,1 @@
+"""Processes that train: a coordinator hands them work, hears of it, and answers for those that die."""
