@@ -20,6 +20,7 @@ PRUNERS: tuple[str, ...] = get_args(Pruner)
 
 _CHECKOUT_SPACES = Path(__file__).resolve().parent.parent / "search_spaces"
 SPACES_DIR = _CHECKOUT_SPACES if _CHECKOUT_SPACES.is_dir() else Path(sys.prefix) / "share/knobsearch/search_spaces"
+DOCUMENTS_DIR = SPACES_DIR / "documents"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -55,7 +56,29 @@ def _written(name: str, value: object) -> str:
     return f"{value:g}" if type(value) is float else str(value)
 
 
-class SearchSettings(DataSettings):
+class TrainingSettings(DataSettings):
+    """How networks are trained, by whatever command."""
+
+    image_size: int | None = Field(None, ge=1, le=4096)
+    metric: str = "val_accuracy"
+    epochs: int | None = Field(None, ge=1, le=10_000)
+    workers: int | None = Field(None, ge=1, le=256)
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+
+
+class BaselineSettings(TrainingSettings):
+    """What a user asks of ``baselines``; the fields are the command's options."""
+
+    names: str | None = None
+
+
+class TrainSettings(TrainingSettings):
+    """What a user asks of ``train``; the fields are the command's options."""
+
+    config: str
+
+
+class SearchSettings(TrainingSettings):
     """What a user asks of ``search``; the fields are the command's options."""
 
     space: str | None = None
@@ -64,12 +87,7 @@ class SearchSettings(DataSettings):
     study: str = ""
     sampler: Sampler = "tpe"
     pruner: Pruner = "successive_halving"
-    metric: str = "val_accuracy"
-    workers: int | None = Field(None, ge=1, le=256)
-    epochs: int | None = Field(None, ge=1, le=10_000)
-    image_size: int | None = Field(None, ge=1, le=4096)
     storage: str | None = None
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     keep_models: Literal["all", "best", "none"] = "all"
 
     @field_validator("study")

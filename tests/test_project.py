@@ -23,7 +23,7 @@ from pipeline.cli import cli
 ROOT = Path(pipeline.__file__).parent.parent
 PARAMETERS = {"space": "my.yaml", "trials": "2", "epochs": "1", "keep_models": "none", "study": "far"}
 SPACE = "knobs: {blocks: 1, filters: {choices: [4, 8]}, batch_size: 256}\n"
-ENTRY_POINTS = ["main", "search"]
+ENTRY_POINTS = ["main", "search", "baselines", "train"]
 
 pytestmark = pytest.mark.skipif(not (ROOT / "MLproject").exists(), reason="the project is installed without its files")
 
@@ -47,7 +47,7 @@ def read_option(entry_point: str, name: str, text: object) -> object:
 
 def test_every_entry_point_is_a_command_and_every_command_an_entry_point(project: Project) -> None:
     assert sorted(project._entry_points) == sorted(ENTRY_POINTS)
-    assert set(cli.commands) == {"search"}
+    assert set(cli.commands) == set(ENTRY_POINTS) - {"main"}
 
 
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
@@ -66,12 +66,13 @@ def test_defaults_of_an_entry_point_are_those_of_its_command(entry_point: str, p
 def test_command_line_that_mlflow_makes_is_one_that_the_command_reads(
     entry_point: str, project: Project, tmp_path: Path
 ) -> None:
-    given = {"dataset": "cifar10", "timeout_minutes": "2.5"}
+    given = {"dataset": "cifar10", "validation_share": "0.25", "config": "cifar10_model_1"}
     line = project.get_entry_point(entry_point).compute_command(given, str(tmp_path))
     words = shlex.split(line)
-    assert words[:4] == ["python", "-m", "pipeline", "search"]
-    parsed = command_of(entry_point).make_context("search", words[4:], parent=click.Context(cli)).params
-    assert (parsed["dataset"], parsed["timeout_minutes"], parsed["trials"]) == ("cifar10", 2.5, 20)
+    command = command_of(entry_point)
+    assert words[:4] == ["python", "-m", "pipeline", command.name]
+    parsed = command.make_context(command.name, words[4:], parent=click.Context(cli)).params
+    assert (parsed["dataset"], parsed["validation_share"], parsed["epochs"]) == ("cifar10", 0.25, None)
     assert set(parsed) == set(options_of(entry_point))
 
 

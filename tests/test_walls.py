@@ -25,6 +25,7 @@ ROOMS = (
     "tracking",
     "workers",
     "study",
+    "baselines",
     "cli",
 )
 

@@ -9,7 +9,9 @@ import sys
 import click
 
 from pipeline import __version__
+from pipeline.cli.baselines import baselines
 from pipeline.cli.search import search
+from pipeline.cli.train import train
 from pipeline.errors import PipelineError
 
 EXIT_INTERRUPTED = 130
@@ -26,7 +28,8 @@ def cli() -> None:
     """Search the knobs of Keras image classifiers with Optuna, and keep every trial in MLflow."""
 
 
-cli.add_command(search)
+for command in (search, baselines, train):
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -79,6 +80,17 @@ _ROWS = (
 )  # fmt: skip
 
 KNOBS = {knob.name: knob for knob in _ROWS}
+
+
+def parse_knobs(texts: Mapping[str, str]) -> Knobs:
+    """Return the knobs among ``texts``, which were written by ``str``, in their own types."""
+    return {name: _parse(KNOBS[name], text) for name, text in texts.items() if name in KNOBS}
+
+
+def _parse(knob: Knob, text: str) -> KnobValue:
+    if knob.kind == "bool":
+        return text == "True"
+    return text if knob.kind == "name" else knob.cast(float(text))
 
 
 def complete(values: Knobs) -> Knobs:

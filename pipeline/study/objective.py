@@ -72,6 +72,7 @@ class Objective:
                 names.STUDY: self.study.study_name,
                 names.TRIAL: str(trial.number),
                 names.SPLIT: self.fitting.data.split_digest,
+                names.SEED: str(self._seed(trial)),
             },
             parameters=configuration.parameters(),
         )
@@ -89,9 +90,12 @@ class Objective:
             return None
 
         return self.fitting.fit(
-            configuration, run=run, number=trial.number, seed=derive_seed(self.session.settings.seed, trial.number),
+            configuration, run=run, number=trial.number, seed=self._seed(trial),
             deadline=deadline, judge=judge, keeps_model=self._keeps_model,
         )  # fmt: skip
+
+    def _seed(self, trial: optuna.Trial) -> int:
+        return derive_seed(self.session.settings.seed, trial.number)
 
     def _keeps_model(self, best: Epoch) -> bool:
         keep = self.session.settings.keep_models

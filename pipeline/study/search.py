@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,14 +89,19 @@ def search(
             experiment_id=experiment_id, adopted=adopted, earlier=study.user_attrs.get(_STUDY_RUN),
         )  # fmt: skip
         before = n_finished(study)
-        with _ended(run, study):
+
+        def settle() -> None:
+            fail_abandoned_trials(study, store, "interrupted")
+            _log_progress(run, study)
+
+        with run.ended(settle):
             study.set_user_attr(_STUDY_RUN, run.run_id)
             run.log_settings(settings.as_parameters())
             run.log_data(preparation.data)
             on_start(finished_results(study), places.log)
             _run_trials(preparation, study, run, location, places.log, start, show)
         return SearchOutcome(
-            leaderboard=_log_leaderboard(run, study, preparation.metric),
+            leaderboard=_log_leaderboard(run, preparation),
             metric=preparation.metric,
             n_run=n_finished(study) - before,
             searched_knobs=tuple(preparation.space.searched),
@@ -128,23 +132,6 @@ def _run_trials(
     Coordinator(session, trials, crew, show=take, deadline=deadline).run()
 
 
-@contextmanager
-def _ended(run: ParentRun, study: optuna.Study) -> Iterator[None]:
-    """End the study's run and every trial, whatever happens."""
-    status = "FAILED"
-    try:
-        yield
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        fail_abandoned_trials(study, run.store, "interrupted")
-        run.fail_open_trials("its worker died before the trial began")
-        _log_progress(run, study)
-        run.end(status)
-
-
 def _log_progress(run: ParentRun, study: optuna.Study) -> None:
     trials = study.get_trials(deepcopy=False)
     counts = {state: sum(trial.state is state for trial in trials) for state in TrialState}
@@ -159,13 +146,9 @@ def _log_progress(run: ParentRun, study: optuna.Study) -> None:
     run.log_progress(metrics, step=counts[TrialState.COMPLETE] + counts[TrialState.PRUNED])
 
 
-def _log_leaderboard(run: ParentRun, study: optuna.Study, metric: Metric) -> pd.DataFrame:
+def _log_leaderboard(run: ParentRun, preparation: Preparation) -> pd.DataFrame:
     table = read_leaderboard(
-        run.store,
-        run.experiment_id,
-        study.study_name,
-        metric=metric.name,
-        maximize=metric.direction == "maximize",
+        run.store, split=preparation.data.split_digest, metric=preparation.metric, study=preparation.settings.study
     )
-    run.log_table(table, "leaderboard.csv")
+    run.log_table(table, names.LEADERBOARD_FILE)
     return table

@@ -1,4 +1,4 @@
-"""The leaderboard of a study, read from the tracking store."""
+"""The leaderboard: trials, hand-made models and all else that was judged on the same validation images."""
 
 from __future__ import annotations
 
@@ -7,45 +7,53 @@ from mlflow.entities import Run
 
 from pipeline.tracking import names
 from pipeline.tracking.store import TrackingStore
+from pipeline.training.metric import Metric
 
 METRICS = (
     "best_val_accuracy",
     "best_val_loss",
+    "reported_accuracy",
     "best_epoch",
     "n_parameters",
     "train_seconds",
     "images_per_second",
 )
-_PAGE = 1000
 
 
-def read_leaderboard(
-    store: TrackingStore, experiment_id: str, study: str, *, metric: str, maximize: bool
-) -> pd.DataFrame:
-    """Return a row a trial that has ended, the best first and failed ones last.
+def read_leaderboard(store: TrackingStore, *, split: str, metric: Metric, study: str | None = None) -> pd.DataFrame:
+    """Return a row a training that has ended, the best first and failed ones last.
 
-    Its columns: rank, run, state, figures, knobs, reason, run_id.
+    ``split`` is the digest of the split that they were judged on. Of trials, only those of ``study`` are taken; None
+    means all. Its columns: rank, run, kind, state, figures, knobs, reason, run_id.
     """
-    rows = [_row(run) for run in _trial_runs(store, experiment_id, study)]
-    fixed = ["run", "state", *METRICS]
+    rows = [_row(run) for run in _ended_trainings(store, split) if _belongs(run, study)]
+    fixed = ["run", "kind", "state", *METRICS]
     table = pd.DataFrame(rows, columns=[*fixed, *_other_columns(rows, fixed)])
     table = table.assign(failed=table["state"] == names.State.FAIL).sort_values(
-        ["failed", f"best_{metric}", "run"], ascending=[True, not maximize, True], ignore_index=True
-    )
+        ["failed", f"best_{metric.name}", "run"], ascending=[True, metric.direction == "minimize", True],
+        ignore_index=True,
+    )  # fmt: skip
     table.insert(0, "rank", range(1, len(table) + 1))
     return table.drop(columns="failed")
 
 
-def _trial_runs(store: TrackingStore, experiment_id: str, study: str) -> list[Run]:
-    condition = f"tags.`{names.KIND}` = 'trial' AND tags.`{names.STUDY}` = '{study}'"
-    runs: list[Run] = []
-    token: str | None = None
-    while True:
-        page = store.client.search_runs([experiment_id], condition, max_results=_PAGE, page_token=token)
-        runs += [run for run in page if names.STATE in run.data.tags]
-        token = page.token
-        if not token:
-            return runs
+def update_study_leaderboards(store: TrackingStore, *, split: str, metric: Metric) -> None:
+    """Write the leaderboard of every study on the split anew: something else has been judged on it."""
+    condition = f"tags.`{names.SPLIT}` = '{split}' AND tags.`{names.KIND}` = 'study'"
+    for run in store.search_runs(condition):
+        own = run.data.params.get("metric", metric.name)
+        if own == metric.name:
+            table = read_leaderboard(store, split=split, metric=metric, study=run.data.tags[names.STUDY])
+            store.client.log_text(run.info.run_id, table.to_csv(index=False), names.LEADERBOARD_FILE)
+
+
+def _ended_trainings(store: TrackingStore, split: str) -> list[Run]:
+    found = store.search_runs(f"tags.`{names.SPLIT}` = '{split}'")
+    return [run for run in found if run.data.tags.get(names.KIND) in names.TRAININGS and names.STATE in run.data.tags]
+
+
+def _belongs(run: Run, study: str | None) -> bool:
+    return study is None or run.data.tags.get(names.STUDY, study) == study
 
 
 def _row(run: Run) -> dict[str, object]:
@@ -53,6 +61,7 @@ def _row(run: Run) -> dict[str, object]:
     tags = {"reason": run.data.tags.get(names.REASON, ""), "run_id": run.info.run_id}
     return {
         "run": run.info.run_name,
+        "kind": run.data.tags[names.KIND],
         "state": run.data.tags[names.STATE],
         **figures,
         **run.data.params,

@@ -10,7 +10,12 @@ TRIAL = "pipeline.trial"
 STATE = "pipeline.state"
 REASON = "pipeline.reason"
 BASELINE = "pipeline.baseline"
-TRAININGS = ("trial", "baseline")  # kinds of runs in which a network is trained
+SEED = "pipeline.seed"  # of the training itself
+FINGERPRINT = "pipeline.fingerprint"  # the same where a training would only repeat another one
+REPEAT_OF = "pipeline.repeat_of"
+LEADERBOARD_FILE = "leaderboard.csv"
+HAND_MADE_FILE = "hand_made.yaml"
+TRAININGS = ("trial", "baseline", "repeat")  # kinds of runs in which a network is trained
 SPLIT = "pipeline.split_digest"  # figures are comparable where it is the same
 
 

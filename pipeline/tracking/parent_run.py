@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
@@ -86,16 +87,27 @@ class ParentRun:
         """Write a table as a CSV artifact."""
         self.store.client.log_text(self.run_id, table.to_csv(index=False), artifact)
 
-    def fail_open_trials(self, reason: str) -> None:
-        """End runs below this one that nobody works on any more."""
+    def fail_open_runs(self, reason: str, *, name: str | None = None) -> None:
+        """End runs below this one that nobody works on any more: all, or those called ``name``."""
         condition = f"tags.`mlflow.parentRunId` = '{self.run_id}' AND attributes.status = 'RUNNING'"
         for run in self.store.client.search_runs([self.experiment_id], condition):
-            if run.data.tags.get(names.KIND) in names.TRAININGS:
+            if run.data.tags.get(names.KIND) in names.TRAININGS and name in (None, run.info.run_name):
                 end_training_run(self.store, run.info.run_id, names.State.FAIL, reason)
 
-    def end(self, status: str) -> None:
-        """End the run with an MLflow status: FINISHED, FAILED or KILLED."""
-        self.store.client.set_terminated(self.run_id, status)
+    @contextmanager
+    def ended(self, before: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """End the run and those below it after what is done inside, whatever happens; ``before`` comes first."""
+        status = "FAILED"
+        try:
+            yield
+            status = "FINISHED"
+        except KeyboardInterrupt:
+            status = "KILLED"
+            raise
+        finally:
+            before()
+            self.fail_open_runs("its worker died before it was known")
+            self.store.client.set_terminated(self.run_id, status)
 
 
 def _tensor(dtype: str, shape: tuple[int, ...]) -> dict[str, object]:

@@ -9,10 +9,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mlflow import MlflowClient, get_tracking_uri
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import SettingError
+from pipeline.tracking import names
 
+_PAGE = 1000
 _SQLITE = "sqlite:///"
 _KIND = "mlflow.experimentKind"  # without it the UI opens its pages for language models
 
@@ -44,6 +47,11 @@ class TrackingStore:
         home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
         return home / "knobsearch" / "studies" / hashlib.sha256(self.uri.encode()).hexdigest()[:10]
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is something to read: a SQLite store that nobody has written to is not there yet."""
+        return not self.uri.startswith(_SQLITE) or Path(unquote(self.uri.removeprefix(_SQLITE))).exists()
+
     def check(self) -> None:
         """Open the store; a SQLite store that is missing is made.
 
@@ -54,6 +62,24 @@ class TrackingStore:
             _ = self.client
         except MlflowException as error:
             raise unusable_store(self.uri, error) from error
+
+    def search_runs(self, condition: str) -> list[Run]:
+        """Return the runs of all experiments that meet MLflow's filter ``condition``."""
+        client = self.client
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs: list[Run] = []
+        token: str | None = None
+        while True:
+            page = client.search_runs(experiments, condition, max_results=_PAGE, page_token=token)
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+    def finished_fingerprints(self, split: str) -> set[str]:
+        """Return the fingerprints of the trainings that were finished and judged on the split of that digest."""
+        condition = f"tags.`{names.SPLIT}` = '{split}' AND attributes.status = 'FINISHED'"
+        return {run.data.tags.get(names.FINGERPRINT, "") for run in self.search_runs(condition)}
 
     def ui_command(self) -> str:
         """Return what opens the MLflow UI on this very store."""

@@ -63,6 +63,10 @@ class Configuration:
             return self
         return replace(self, knobs={**self.knobs, "epochs": min(int(self.knobs["epochs"]), epochs)})
 
+    def at_size(self, image_size: int | None) -> Configuration:
+        """Return the configuration for images of another side in pixels; None leaves it as it is."""
+        return self if image_size is None else replace(self, knobs={**self.knobs, "image_size": image_size})
+
     def setup(self, split: Split) -> Setup:
         """Meet the images: fit the scaling on those for training, and return what ``train`` takes.
 

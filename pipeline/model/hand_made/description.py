@@ -43,7 +43,7 @@ class HandMade:
 
     ``source`` is the file, ``n_parameters`` what the file says that the layers have. ``training`` holds what the file
     states and nothing else: knobs by their names, ``augmentation`` either the knob or a dict of ranges, and the
-    settings of ``training_table`` that are no knobs.
+    settings of ``training_table`` that are no knobs. ``text`` is the whole file.
     """
 
     name: str
@@ -54,6 +54,15 @@ class HandMade:
     reported: tuple[Reported, ...]
     training: dict[str, TrainingValue]
     layers: tuple[Layer, ...]
+    text: str = ""
+
+    @property
+    def n_classes(self) -> int | None:
+        """Classes that the model tells apart; None where no layer states it."""
+        units = [layer.arguments["units"] for layer in self.layers if "units" in layer.arguments]
+        if self.is_binary or not units:
+            return 2 if self.is_binary else None
+        return int(str(units[-1]))
 
     @property
     def output_index(self) -> int:

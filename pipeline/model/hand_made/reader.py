@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,22 @@ def read_hand_made(path: Path) -> HandMade:
         ModelFileError: the file is missing, is no YAML, or breaks a rule of hand-made models.
     """
     text = read_text(path, error_class=ModelFileError, what="a hand-made model", fix="check the path")
-    return _Reader(str(path)).read(text, path.stem)
+    return parse_hand_made(text, name=path.stem, source=str(path))
+
+
+def parse_hand_made(text: str, *, name: str, source: str) -> HandMade:
+    """Read the hand-made model called ``name`` from the ``text`` of its file ``source``.
+
+    Raises:
+        ModelFileError: the text is no YAML, or breaks a rule of hand-made models.
+    """
+    return _Reader(source).read(text, name)
+
+
+def is_hand_made(path: Path) -> bool:
+    """Tell whether a YAML file describes a hand-made model: it has layers."""
+    text = read_text(path, error_class=ModelFileError, what="a configuration", fix="check the path")
+    return re.search(r"^layers\s*:", text, re.MULTILINE) is not None
 
 
 class _Reader(NodeReader):
@@ -64,6 +80,7 @@ class _Reader(NodeReader):
             reported=self._reported(nodes["reported"]) if "reported" in nodes else (),
             training=self._training(nodes["training"]) if "training" in nodes else {},
             layers=LayerReader(self._source).read(nodes["layers"], input_shape),
+            text=text,
         )
 
     def _dataset(self, node: yaml.Node) -> str | None:

@@ -1,0 +1,116 @@
+"""What ``train`` is asked for: a file, a hand-made model of the documents, or a run to repeat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.baselines.catalogue import document_names, is_document, read_document
+from pipeline.baselines.job import Job, hand_made_job
+from pipeline.data.source import TrainingData
+from pipeline.errors import SettingError, SpaceError, did_you_mean
+from pipeline.knobs.domain import Fixed
+from pipeline.knobs.reader import read_space
+from pipeline.knobs.table import complete, parse_knobs
+from pipeline.model.hand_made import HandMade, is_hand_made, parse_hand_made, read_hand_made
+from pipeline.settings import TrainingSettings
+from pipeline.tracking import names
+from pipeline.tracking.recorded import RecordedTraining, read_training
+from pipeline.tracking.store import find_store
+from pipeline.training.configuration import Configuration
+
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_SPLIT_SETTINGS = ("dataset", "data_dir", "seed", "validation_share")
+
+
+@dataclass(frozen=True)
+class HandMadeConfig:
+    """A hand-made model."""
+
+    model: HandMade
+
+    def defaults(self) -> Mapping[str, str]:
+        """Return the settings that the model states."""
+        return {"dataset": self.model.dataset} if self.model.dataset else {}
+
+    def job(self, data: TrainingData, settings: TrainingSettings) -> Job:
+        """Return the job of training it."""
+        return hand_made_job(self.model, data, settings)
+
+
+@dataclass(frozen=True)
+class KnobsConfig:
+    """A file that gives each knob one value."""
+
+    name: str
+    configuration: Configuration
+
+    def defaults(self) -> Mapping[str, str]:
+        """Return no settings: a file of knobs states none."""
+        return {}
+
+    def job(self, data: TrainingData, settings: TrainingSettings) -> Job:
+        """Return the job of training it."""
+        configuration = self.configuration.with_epochs_at_most(settings.epochs).at_size(settings.image_size)
+        return Job(self.name, configuration, settings.seed, {names.KIND: "baseline", names.BASELINE: self.name})
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A run to repeat."""
+
+    training: RecordedTraining
+
+    def defaults(self) -> Mapping[str, str]:
+        """Return the settings that the run was split with."""
+        given = self.training.settings
+        return {name: given[name] for name in _SPLIT_SETTINGS if given.get(name, "auto") != "auto"}
+
+    def job(self, data: TrainingData, settings: TrainingSettings) -> Job:
+        """Return the job of training it with its own seed, or with that of the settings where they have another."""
+        training = self.training
+        hand_made = parse_hand_made(training.hand_made, name=training.name, source=training.name) if (
+            training.hand_made
+        ) else None  # fmt: skip
+        configuration = Configuration(complete(parse_knobs(training.parameters)), hand_made)
+        is_same_seed = str(settings.seed) == training.settings.get("seed")
+        return Job(
+            name=f"{training.name}-again",
+            configuration=configuration.with_epochs_at_most(settings.epochs).at_size(settings.image_size),
+            seed=training.seed if is_same_seed else settings.seed,
+            tags={names.KIND: "repeat", names.REPEAT_OF: training.run_id},
+            files={names.HAND_MADE_FILE: training.hand_made} if training.hand_made else {},
+        )
+
+
+Config = HandMadeConfig | KnobsConfig | RunConfig
+
+
+def read_config(config: str) -> Config:
+    """Read what the setting ``config`` names.
+
+    Raises:
+        InputError: there is no such file, model or run, or it cannot be used.
+    """
+    if is_document(config):
+        return HandMadeConfig(read_document(config))
+    if _RUN_ID.fullmatch(config):
+        return RunConfig(read_training(find_store(), config))
+    path = Path(config).expanduser()
+    if path.suffix not in (".yaml", ".yml"):
+        raise SettingError(
+            "config must be a YAML file, a hand-made model of the documents or the id of a training's run, got "
+            f"'{config}'; {did_you_mean(config, document_names())}"
+        )
+    return HandMadeConfig(read_hand_made(path)) if is_hand_made(path) else _read_knobs(path)
+
+
+def _read_knobs(path: Path) -> KnobsConfig:
+    space = read_space(path)
+    searched = ", ".join(space.searched)
+    if searched:
+        raise SpaceError(f"{path}: train needs one value a knob, got a range or choices for {searched}; fix them")
+    fixed = {name: domain.value for name, domain in space.domains.items() if isinstance(domain, Fixed)}
+    return KnobsConfig(path.stem, Configuration(complete(fixed)))

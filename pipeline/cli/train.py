@@ -1,0 +1,33 @@
+"""The command ``train``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pipeline.cli import options as common
+from pipeline.cli.options import options
+
+
+@click.command()
+@options(
+    click.option("--config", required=True,
+                 help="YAML file of a hand-made model or of knobs, a hand-made model's name, or a run id to repeat."),
+    common.dataset_or_own, common.data, common.epochs, common.metric, common.seed_or_own, common.machine,
+)  # fmt: skip
+def train(**given: Any) -> None:
+    """Train one configuration, onto the leaderboard of its data set."""
+    from pipeline.settings import TrainSettings, make_settings
+
+    make_settings(TrainSettings, **{**given, "seed": given["seed"] or 0})  # refuse what is wrong anyhow, first
+
+    from pipeline.baselines.config import read_config
+    from pipeline.cli.jobs import run_jobs
+    from pipeline.data.source import load_training_data
+
+    config = read_config(given["config"])
+    chosen = {name: value for name, value in given.items() if value is not None}
+    settings = make_settings(TrainSettings, **{**config.defaults(), **chosen})
+    data = load_training_data(settings)
+    run_jobs([config.job(data, settings)], data, settings, kind="train", noun="trainings")

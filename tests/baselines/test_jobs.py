@@ -1,0 +1,173 @@
+"""What ``baselines`` and ``train`` are asked for: which models, on which images, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.baselines.catalogue import choose, read_document
+from pipeline.baselines.config import HandMadeConfig, KnobsConfig, read_config
+from pipeline.baselines.job import classical_job, hand_made_job
+from pipeline.data.image_set import make_image_set
+from pipeline.data.image_source import ArrayImages
+from pipeline.data.partition import make_partition
+from pipeline.data.source import TrainingData, load_training_data
+from pipeline.errors import InputError, ModelFileError, SettingError, SpaceError
+from pipeline.settings import BaselineSettings, TrainingSettings
+
+HAND_MADE = """
+input_shape: [8, 8, 1]
+training: {optimizer: sgd, epochs: 7}
+layers:
+  - Flatten
+  - Dense: {units: 10}
+  - Softmax
+"""
+
+
+def made(shape: tuple[int, ...], n_classes: int = 10) -> TrainingData:
+    """Return data of 40 blank images of ``shape``."""
+    labels = np.arange(40) % n_classes
+    source = ArrayImages(make_image_set(name="made", source="made", images=np.zeros((40, *shape)), labels=labels))
+    return TrainingData(source, make_partition(source, seed=0), 0)
+
+
+def settings(**values: object) -> TrainingSettings:
+    return TrainingSettings.model_validate(values)
+
+
+def test_models_that_were_made_for_the_data_set_are_chosen_with_the_classical_one() -> None:
+    models, has_classical = choose(None, dataset="mnist")
+
+    assert {"mnist_chapter4", "cnn_bn_1", "cnn_bn_3", "mnist_pool"} <= {model.name for model in models}
+    assert {model.dataset for model in models} == {"mnist"}
+    assert has_classical
+
+
+def test_listed_models_are_chosen_in_their_order_and_once() -> None:
+    models, has_classical = choose("lenet_5, tiny_8x8,lenet_5", dataset="mnist")
+
+    assert [model.name for model in models] == ["lenet_5", "tiny_8x8"]
+    assert not has_classical
+    assert choose("classical", dataset="mnist") == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [("cnn_bn_33", "got 'cnn_bn_33'; did you mean 'cnn_bn_3'?"), (" , ", "leave it out for all that fit")],
+)
+def test_unknown_model_is_refused(names: str, message: str) -> None:
+    with pytest.raises(SettingError, match=message.replace("?", r"\?")):
+        choose(names, dataset="mnist")
+
+
+def test_images_are_resized_to_the_model_s_own_size_where_theirs_differs() -> None:
+    model = read_document("lenet_5")  # for 32 x 32 pixels
+
+    assert hand_made_job(model, made((28, 28, 1)), settings()).configuration.image_size == 32  # type: ignore[union-attr]
+    assert hand_made_job(model, made((32, 32, 1)), settings()).configuration.image_size == 0  # type: ignore[union-attr]
+    chosen = hand_made_job(model, made((28, 28, 1)), settings(image_size=40))
+    assert chosen.configuration is not None
+    assert chosen.configuration.image_size == 40
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("lenet_5", made((28, 28, 3)), r"axes and channels of the images, got \[32, 32, 1\] for images of 28 x 28 x 3"),
+        ("example_1d", made((28, 28, 1)), r"got \[200, 1\] for images of 28 x 28 x 1; change it"),
+        ("lenet_5", made((28, 28, 1), n_classes=4), "as many classes apart as the data has, got 10 for 4; change its"),
+    ],
+)
+def test_model_for_other_images_or_classes_is_refused(name: str, data: TrainingData, message: str) -> None:
+    with pytest.raises(ModelFileError, match=message):
+        hand_made_job(read_document(name), data, settings())
+
+
+def test_job_states_the_best_reported_figure_and_keeps_the_file() -> None:
+    model = read_document("cifar10_model_1")
+
+    job = hand_made_job(model, made((32, 32, 3)), settings(epochs=3))
+
+    assert job.reported == 0.71
+    assert job.files == {"hand_made.yaml": Path(model.source).read_text()}
+    assert job.n_epochs == 3
+    assert job.tags["pipeline.baseline"] == "cifar10_model_1"
+
+
+def test_fingerprint_changes_with_all_that_makes_a_training_another_one() -> None:
+    data, model = made((8, 8, 1)), read_document("tiny_8x8")
+    other_data = TrainingData(data.images, make_partition(data.images, seed=1), 1)
+    job = hand_made_job(model, data, settings())
+    plain = job.fingerprint(data, settings())
+
+    others = {
+        "data": job.fingerprint(other_data, settings()),
+        "metric": job.fingerprint(data, settings(metric="val_loss")),
+        "precision": job.fingerprint(data, settings(precision="bfloat16")),
+        "seed": replace(job, seed=5).fingerprint(data, settings()),
+        "epochs": hand_made_job(model, data, settings(epochs=2)).fingerprint(data, settings()),
+        "layers": replace(job, files={"hand_made.yaml": "layers: []"}).fingerprint(data, settings()),
+        "model": classical_job(settings()).fingerprint(data, settings()),
+    }
+
+    assert hand_made_job(model, data, settings()).fingerprint(data, settings()) == plain
+    assert len({plain, *others.values()}) == 1 + len(others)
+
+
+def test_config_may_be_a_name_or_a_file_of_a_hand_made_model(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(HAND_MADE)
+
+    named, own = read_config("cifar10_model_3"), read_config(str(path))
+
+    assert isinstance(named, HandMadeConfig)
+    assert named.defaults() == {"dataset": "cifar10"}
+    assert isinstance(own, HandMadeConfig)
+    assert (own.model.name, own.defaults()) == ("mine", {})
+    job = own.job(load_training_data(settings(dataset="digits")), settings())
+    assert job.configuration is not None
+    assert (job.configuration.plan.optimizer, job.configuration.plan.epochs) == ("sgd", 7)
+
+
+def test_config_may_be_a_file_of_knobs(tmp_path: Path) -> None:
+    path = tmp_path / "knobs.yaml"
+    path.write_text("knobs: {blocks: 2, filters: 4, image_size: 16}\n")
+
+    config = read_config(str(path))
+
+    assert isinstance(config, KnobsConfig)
+    job = config.job(made((8, 8, 1)), settings(epochs=2))
+    assert job.configuration is not None
+    knobs = job.configuration.knobs
+    assert (knobs["blocks"], knobs["filters"], knobs["image_size"], knobs["epochs"]) == (2, 4, 16, 2)
+
+
+@pytest.mark.parametrize(
+    ("config", "kind", "message"),
+    [
+        ("cifar10_model_33", SettingError, r"got 'cifar10_model_33'; did you mean 'cifar10_model_3'\?"),
+        ("none.yaml", ModelFileError, "a configuration must be a readable YAML file, got 'none.yaml'"),
+        ("0" * 32, SettingError, "which is not in the tracking store .* set MLFLOW_TRACKING_URI"),
+        ("searched.yaml", SpaceError, "train needs one value a knob, got a range or choices for filters; fix them"),
+    ],
+)
+def test_config_that_cannot_be_used_is_refused_and_nothing_is_written(
+    config: str, kind: type[InputError], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "searched.yaml").write_text("knobs: {blocks: 1, filters: {choices: [4, 8]}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+    with pytest.raises(kind, match=message):
+        read_config(config)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["searched.yaml"]
+
+
+def test_settings_of_a_command_are_checked() -> None:
+    assert BaselineSettings(dataset="/some where/my photos/").dataset_name == "my-photos"
+    assert BaselineSettings(dataset="folder/mine.npz").dataset_name == "mine"
