@@ -5,6 +5,7 @@ PipelineError                       (1: an unforeseen failure)
 │   ├── SettingError                an option of the command line
 │   ├── SpaceError                  a search space file
 │   ├── ModelFileError              a file with a hand-made model
+│   ├── OutputError                 a network whose output does not fit the data's classes
 │   └── DataError                   a data set
 └── TrainingsFailed                 (1: training after training failed)
 
@@ -39,6 +40,10 @@ class SpaceError(InputError):
 
 class ModelFileError(InputError):
     """A file with a hand-made model that cannot be used."""
+
+
+class OutputError(InputError):
+    """A network whose output does not fit the classes of the data."""
 
 
 class DataError(InputError):

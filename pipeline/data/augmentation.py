@@ -1,93 +1,99 @@
 """Random changes to whole batches of training images, as stateless TensorFlow functions.
 
 They run in the input pipeline, so that the network that is saved holds none of them. Sequences of (length, channels)
-take shifts, contrast and erasing along their one axis, and no flips: a sequence read backwards is another one.
+are moved and zoomed along their one axis, and neither turned, sheared nor mirrored: a sequence read backwards is
+another one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any
+
+from pipeline.data.geometry import rearrange, resample
+from pipeline.data.tones import as_type, change_brightness, change_contrast, erase
+from pipeline.knobs.table import Knobs
 
 Tensor = Any
 Augment = Callable[[Tensor, Tensor], Tensor]
 
-_ERASED_SHARE = 4  # an erased square has a quarter of the image's side
-_CONTRAST = 0.2
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far training images are changed, each by its own draw; all zero is not at all.
+
+    The fields are the knobs of the same names; ``contrast`` and ``erased_share`` come with the preset ``heavy`` alone.
+    """
+
+    rotation_degrees: float = 0.0
+    width_shift: float = 0.0
+    height_shift: float = 0.0
+    shear_degrees: float = 0.0
+    zoom: float = 0.0
+    horizontal_flip: bool = False
+    brightness: float = 0.0
+    contrast: float = 0.0
+    erased_share: float = 0.0
+
+    def reaches(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the longest shift along each axis in pixels, at least one where there are shifts at all.
+
+        A sequence takes the larger of both shifts along its one axis.
+        """
+        shares = (self.height_shift, self.width_shift)
+        along = shares if len(input_shape) == 3 else (max(shares),)
+        # A share such as 0.29 of 100 pixels is a hair below 29 in binary.
+        return tuple(
+            max(1, int(side * share + 1e-9)) if share else 0 for side, share in zip(input_shape, along, strict=False)
+        )
 
 
-def make_augmentation(kind: str, input_shape: tuple[int, ...]) -> Augment | None:
-    """Return ``augment(images, seed)`` for a kind of the knob ``augmentation``, or None for ``none``.
+_FLIPS_AND_SHIFTS = Augmentation(width_shift=1 / 16, height_shift=1 / 16, horizontal_flip=True)
+_PRESETS = {
+    "none": Augmentation(),
+    "shifts": Augmentation(width_shift=1 / 16, height_shift=1 / 16),
+    "flips_and_shifts": _FLIPS_AND_SHIFTS,
+    "heavy": Augmentation(
+        width_shift=1 / 8, height_shift=1 / 8, horizontal_flip=True, contrast=0.2, erased_share=0.25
+    ),
+}  # fmt: skip
+
+
+def make_augmentation(knobs: Knobs) -> Augmentation:
+    """Unite the preset that the knob ``augmentation`` names with the ranges beside it: the larger of each counts."""
+    preset = _PRESETS[str(knobs["augmentation"])]
+    values = {field.name: getattr(preset, field.name) for field in fields(Augmentation)}
+    return Augmentation(**{name: max(value, knobs.get(name, value)) for name, value in values.items()})
+
+
+def make_augment(
+    augmentation: Augmentation, *, input_shape: tuple[int, ...], pixel_range: tuple[float, float]
+) -> Augment | None:
+    """Return ``augment(images, seed)``, or None where nothing is to be changed.
 
     Images have the shape (n, ..., channels) and keep their type; ``seed`` is two integers, one pair a batch.
-    Shifts go up to a 16th of the side (2 pixels of 32), with heavy up to an 8th, and repeat the edge.
+    ``pixel_range`` is what black and white are in these images. Edges are repeated where images move away from them.
     """
-    if kind == "none":
+    if augmentation == Augmentation():
         return None
-    is_heavy = kind == "heavy"
-    flips = kind in ("flips_and_shifts", "heavy") and len(input_shape) == 3
+    is_image = len(input_shape) == 3
+    resamples = augmentation.zoom or (is_image and (augmentation.rotation_degrees or augmentation.shear_degrees))
+    reaches, flips = augmentation.reaches(input_shape), is_image and augmentation.horizontal_flip
 
     def augment(images: Tensor, seed: Tensor) -> Tensor:
-        images = _shift(images, seed, input_shape, part=8 if is_heavy else 16)
-        if flips:
-            images = _flip(images, seed)
-        if is_heavy:
-            images = _erase(_change_contrast(images, seed), seed, input_shape)
-        return images
+        if resamples:
+            pixels = resample(
+                images, seed, input_shape, reaches=reaches, flips=flips, zoom=augmentation.zoom,
+                rotation_degrees=augmentation.rotation_degrees, shear_degrees=augmentation.shear_degrees,
+            )  # fmt: skip
+        else:
+            pixels = rearrange(images, seed, input_shape, reaches=reaches, flips=flips)
+        if augmentation.brightness:
+            pixels = change_brightness(pixels, seed, augmentation.brightness, pixel_range)
+        if augmentation.contrast:
+            pixels = change_contrast(pixels, seed, augmentation.contrast)
+        pixels = as_type(pixels, images.dtype)
+        return erase(pixels, seed, input_shape, augmentation.erased_share) if augmentation.erased_share else pixels
 
     return augment
-
-
-def _shift(images: Tensor, seed: Tensor, input_shape: tuple[int, ...], part: int) -> Tensor:
-    import tensorflow as tf
-
-    n_images = tf.shape(images)[0]
-    for axis, side in enumerate(input_shape[:-1]):
-        reach = max(1, side // part)
-        moves = tf.random.stateless_uniform((n_images, 1), seed + axis, -reach, reach + 1, tf.int32)
-        indices = tf.clip_by_value(tf.range(side)[tf.newaxis] + moves, 0, side - 1)
-        if axis == 0:
-            images = tf.gather(images, indices, axis=1, batch_dims=1)
-        else:
-            images = tf.transpose(images, (0, 2, 1, 3))
-            images = tf.transpose(tf.gather(images, indices, axis=1, batch_dims=1), (0, 2, 1, 3))
-    return images
-
-
-def _flip(images: Tensor, seed: Tensor) -> Tensor:
-    import tensorflow as tf
-
-    heads = tf.random.stateless_uniform((tf.shape(images)[0], 1, 1, 1), seed + 2) < 0.5
-    return tf.where(heads, images[:, :, ::-1], images)
-
-
-def _change_contrast(images: Tensor, seed: Tensor) -> Tensor:
-    import tensorflow as tf
-
-    spatial = list(range(1, images.shape.rank))
-    pixels = tf.cast(images, tf.float32)
-    ones = tf.ones_like(spatial)
-    shape = tf.concat([tf.shape(images)[:1], ones], 0)
-    factor = tf.random.stateless_uniform(shape, seed + 3, 1 - _CONTRAST, 1 + _CONTRAST)
-    mean = tf.reduce_mean(pixels, spatial, keepdims=True)
-    changed = (pixels - mean) * factor + mean
-    if images.dtype == tf.uint8:
-        return tf.cast(tf.clip_by_value(tf.round(changed), 0, 255), tf.uint8)
-    return tf.cast(changed, images.dtype)
-
-
-def _erase(images: Tensor, seed: Tensor, input_shape: tuple[int, ...]) -> Tensor:
-    import tensorflow as tf
-
-    n_images, rank = tf.shape(images)[0], len(input_shape)
-    inside = tf.constant(True)
-    for axis, side in enumerate(input_shape[:-1]):
-        size = max(1, side // _ERASED_SHARE)
-        start = tf.random.stateless_uniform((n_images, 1), seed + 4 + axis, 0, side - size + 1, tf.int32)
-        along = tf.range(side)[tf.newaxis]
-        hit = (along >= start) & (along < start + size)
-        shape = [-1 if place == 0 else side if place == axis + 1 else 1 for place in range(rank + 1)]
-        inside = inside & tf.reshape(hit, shape)
-    pixels = tf.cast(images, tf.float32)
-    mean = tf.cast(tf.reduce_mean(pixels, list(range(1, rank)), keepdims=True), images.dtype)
-    return tf.where(inside, mean, images)

@@ -8,6 +8,8 @@ import numpy as np
 
 from pipeline.data.image_set import Array
 
+_LEAST_SPAN = 1e-6  # images of one value are divided by this
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -18,16 +20,28 @@ class Scaling:
 
 
 def fit_scaling(kind: str, images: Array) -> Scaling:
-    """Fit the scaling ``zero_one`` or ``standard`` on training images of shape (n, ..., channels).
+    """Fit the scaling that the knob ``scaling`` names on training images of shape (n, ..., channels).
 
-    ``zero_one`` takes 0..255 for whole pixels, and the least and greatest value found for others.
+    ``zero_one`` takes the pixel range to 0..1, ``min_max`` the least and greatest value of the whole array,
+    ``min_max_per_channel`` those of each channel; ``standard`` gives each channel mean 0 and deviation 1.
     """
-    n_channels = images.shape[-1]
+    flat = images.reshape(-1, images.shape[-1])
     if kind == "standard":
-        flat = images.reshape(-1, n_channels)
-        mean = flat.mean(axis=0, dtype=np.float64)
-        deviation = np.maximum(flat.std(axis=0, dtype=np.float64), 1e-6)
-        return Scaling(tuple((1 / deviation).tolist()), tuple((-mean / deviation).tolist()))
-    low, high = (0.0, 255.0) if images.dtype == np.uint8 else (float(images.min()), float(images.max()))
-    factor = 1 / max(high - low, 1e-6)
-    return Scaling((factor,) * n_channels, (-low * factor,) * n_channels)
+        return _from_origin(flat.mean(axis=0, dtype=np.float64), flat.std(axis=0, dtype=np.float64))
+    if kind == "min_max_per_channel":
+        low, high = flat.min(axis=0).astype(np.float64), flat.max(axis=0).astype(np.float64)
+    else:
+        ends = (images.min(), images.max()) if kind == "min_max" else pixel_range(images)
+        low, high = (np.full(flat.shape[1], end, np.float64) for end in ends)
+    return _from_origin(low, high - low)
+
+
+def pixel_range(images: Array) -> tuple[float, float]:
+    """Return black and white: 0 and 255 for whole pixels, the least and the greatest value for others."""
+    return (0.0, 255.0) if images.dtype == np.uint8 else (float(images.min()), float(images.max()))
+
+
+def _from_origin(origin: Array, span: Array) -> Scaling:
+    """Return the scaling that takes ``origin`` to 0 and ``span`` to 1, one of each a channel."""
+    span = np.maximum(span, _LEAST_SPAN)
+    return Scaling(tuple((1 / span).tolist()), tuple((-origin / span).tolist()))

@@ -34,10 +34,15 @@ class Predictions:
 
 
 def predict(network: Any, images: Array, labels: Array, class_names: tuple[str, ...]) -> Predictions:
-    """Run a Keras network over raw images, layer by layer: tracing it would cost more than it saves here."""
+    """Run a Keras network over raw images, layer by layer: tracing it would cost more than it saves here.
+
+    A network with one output gives the probability of the second of two classes; the first has what is left.
+    """
     starts = range(0, len(images), _BATCH_SIZE)
     parts = [np.asarray(network(images[start : start + _BATCH_SIZE], training=False)) for start in starts]
-    return Predictions(np.concatenate(parts), labels, class_names)
+    outputs = np.concatenate(parts)
+    probabilities = np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+    return Predictions(probabilities, labels, class_names)
 
 
 def confusion_table(predictions: Predictions) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from pipeline.data.scaling import Scaling
+from pipeline.errors import OutputError
 from pipeline.knobs.table import Knobs
 
 
@@ -42,6 +43,7 @@ class Architecture:
     fc_depth: int
     fc_units: int
     fc_dropout: float
+    output: str
 
     @property
     def rank(self) -> int:
@@ -77,7 +79,15 @@ def _halved(side: int, pooling: str) -> int:
 def make_architecture(
     knobs: Knobs, *, input_shape: tuple[int, ...], n_classes: int, pixel_scaling: Scaling
 ) -> Architecture:
-    """Take the architecture's part out of all ``knobs``."""
+    """Take the architecture's part out of all ``knobs``.
+
+    Raises:
+        OutputError: one sigmoid unit for other than two classes.
+    """
+    if knobs["output"] == "sigmoid" and n_classes != 2:
+        raise OutputError(
+            f"output sigmoid is one unit that tells two classes apart, got {n_classes} classes; use output: softmax"
+        )
     given = {"input_shape": input_shape, "n_classes": n_classes, "pixel_scaling": pixel_scaling}
     chosen = {field.name: knobs[field.name] for field in fields(Architecture) if field.name not in given}
     return Architecture(**given, **chosen)  # type: ignore[arg-type]

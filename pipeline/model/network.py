@@ -12,7 +12,8 @@ def build_network(architecture: Architecture, *, precision: str = "float32") -> 
     """Build the network, uncompiled.
 
     It takes raw images of shape (n, *input_shape), uint8 or float, holds their scaling, and returns probabilities of
-    shape (n, n_classes) in float32. ``precision`` is a Keras dtype policy name.
+    shape (n, n_classes) in float32; or with the output ``sigmoid`` those of the second class, of shape (n, 1).
+    ``precision`` is a Keras dtype policy name.
     """
     import keras
 
@@ -37,8 +38,7 @@ def _layers(architecture: Architecture, precision: str) -> Iterator[Any]:
         yield _dropout(architecture.dropout_after_pool, "dropout_after_pool", precision)
     yield _head(architecture, precision)
     yield from _dense_layers(architecture, precision)
-    yield layers.Dense(architecture.n_classes, name="classes", dtype=precision)
-    yield layers.Softmax(name="probabilities", dtype="float32")
+    yield from _output(architecture, precision)
 
 
 def _block(architecture: Architecture, block: Block, number: int, precision: str) -> Iterator[Any]:
@@ -116,6 +116,17 @@ def _dense_layers(architecture: Architecture, precision: str) -> Iterator[Any]:
         )  # fmt: skip
         if architecture.fc_dropout:
             yield _dropout(architecture.fc_dropout, f"fc{number}_dropout", precision)
+
+
+def _output(architecture: Architecture, precision: str) -> Iterator[Any]:
+    from keras import layers
+
+    if architecture.output == "sigmoid":
+        yield layers.Dense(1, name="classes", dtype=precision)
+        yield layers.Activation("sigmoid", name="probabilities", dtype="float32")
+    else:
+        yield layers.Dense(architecture.n_classes, name="classes", dtype=precision)
+        yield layers.Softmax(name="probabilities", dtype="float32")
 
 
 def _dropout(rate: float, name: str, precision: str) -> Any:

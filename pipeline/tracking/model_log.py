@@ -18,13 +18,16 @@ _SKLEARN = ("scikit-learn", "cloudpickle", "numpy", "mlflow")
 def log_network(run: TrainingRun, network: Any, class_names: tuple[str, ...]) -> str:
     """Log a network as the run's model ``model`` and return the model's id.
 
-    It takes raw images as float32 of 0..255, holds its scaling, and carries the class names in its metadata.
+    It takes raw images as float32 of 0..255 and holds its scaling. Its metadata has ``class_names``, and how to read
+    the ``output``: ``softmax`` is one probability a class, ``sigmoid`` one alone, of the ``positive_class``.
     Requirements are named here: MLflow would start a process to guess them, for 5 to 10 seconds a model.
     """
     import mlflow.keras
 
-    shape = tuple(network.input_shape[1:])
-    return _log(run, shape, class_names, _KERAS, flavor=mlflow.keras, model=network)
+    return _log(
+        run, input_shape=network.input_shape[1:], n_outputs=network.output_shape[-1], class_names=class_names,
+        packages=_KERAS, flavor=mlflow.keras, model=network,
+    )  # fmt: skip
 
 
 def log_classical(run: TrainingRun, model: Any, input_shape: tuple[int, ...], class_names: tuple[str, ...]) -> str:
@@ -32,14 +35,14 @@ def log_classical(run: TrainingRun, model: Any, input_shape: tuple[int, ...], cl
     import mlflow.sklearn
 
     return _log(
-        run, input_shape, class_names, _SKLEARN, flavor=mlflow.sklearn, sk_model=model,
-        pyfunc_predict_fn="predict_proba", serialization_format="cloudpickle",
+        run, input_shape=input_shape, n_outputs=len(class_names), class_names=class_names, packages=_SKLEARN,
+        flavor=mlflow.sklearn, sk_model=model, pyfunc_predict_fn="predict_proba", serialization_format="cloudpickle",
     )  # fmt: skip
 
 
 def _log(
-    run: TrainingRun, input_shape: tuple[int, ...], class_names: tuple[str, ...], packages: tuple[str, ...],
-    **flavored: Any,
+    run: TrainingRun, *, input_shape: tuple[int, ...], n_outputs: int, class_names: tuple[str, ...],
+    packages: tuple[str, ...], **flavored: Any,
 ) -> str:  # fmt: skip
     import mlflow
 
@@ -47,13 +50,20 @@ def _log(
     logged = run.store.client.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id)
     Model.log(
         artifact_path=None, run_id=run.run_id, model_id=logged.model_id,
-        signature=_signature(input_shape, len(class_names)), metadata={"class_names": list(class_names)},
+        signature=_signature(input_shape, n_outputs), metadata=_metadata(n_outputs, class_names),
         pip_requirements=[f"{package}=={version(package)}" for package in packages], **flavored,
     )  # fmt: skip
     return str(logged.model_id)
 
 
-def _signature(input_shape: tuple[int, ...], n_classes: int) -> ModelSignature:
+def _metadata(n_outputs: int, class_names: tuple[str, ...]) -> dict[str, Any]:
+    names = list(class_names)
+    if n_outputs == 1:
+        return {"class_names": names, "output": "sigmoid", "positive_class": names[1]}
+    return {"class_names": names, "output": "softmax"}
+
+
+def _signature(input_shape: tuple[int, ...], n_outputs: int) -> ModelSignature:
     pixels = TensorSpec(np.dtype(np.float32), (-1, *input_shape), "pixels")
-    probabilities = TensorSpec(np.dtype(np.float32), (-1, n_classes), "probabilities")
+    probabilities = TensorSpec(np.dtype(np.float32), (-1, n_outputs), "probabilities")
     return ModelSignature(Schema([pixels]), Schema([probabilities]))

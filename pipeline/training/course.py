@@ -19,11 +19,13 @@ OnBatch = Callable[[float], Ending | None]
 class Course:
     """Follows a training batch by batch, and decides when it should stop.
 
+    The best epoch goes by ``metric``, early stopping by ``monitor``: it ends ``patience`` epochs after the best of it.
     ``on_epoch`` gets each finished epoch and returns a reason to prune, or None; ``on_batch`` gets the share of the
     epoch that is done and returns why to stop, or None. A ``patience`` of 0 never stops.
     """
 
     metric: Metric
+    monitor: Metric
     patience: int
     n_steps: int
     on_epoch: OnEpoch
@@ -33,6 +35,7 @@ class Course:
     best_weights: Any = None
     ending: Ending = Ending.COMPLETE
     reason: str = ""
+    _best_monitored: Epoch | None = None
     _epoch_start: float = 0.0
 
     @property
@@ -61,24 +64,30 @@ class Course:
         seconds = time.perf_counter() - self._epoch_start
         epoch = Epoch(len(self.epochs) + 1, **figures, learning_rate=learning_rate, epoch_seconds=seconds)
         self.epochs.append(epoch)
-        if self.metric.is_better(self._value(epoch), self._value(self.best_epoch)):
+        if _is_better(self.metric, epoch, self.best_epoch):
             self.best_epoch, self.best_weights = epoch, get_weights()
+        if _is_better(self.monitor, epoch, self._best_monitored):
+            self._best_monitored = epoch
         self._judge(epoch)
 
     def _judge(self, epoch: Epoch) -> None:
         if (reason := self.on_epoch(epoch)) is not None:
             self._end(Ending.PRUNED, reason)
-        elif self.patience and self.best_epoch and epoch.number - self.best_epoch.number >= self.patience:
-            self._end(Ending.EARLY, f"no better {self.metric.name} within {self.patience} epochs")
+        elif self.patience and self._n_epochs_since_best(epoch) >= self.patience:
+            self._end(Ending.EARLY, f"no better {self.monitor.name} within {self.patience} epochs")
+
+    def _n_epochs_since_best(self, epoch: Epoch) -> int:
+        return epoch.number - self._best_monitored.number if self._best_monitored else 0
 
     def _check_finite(self, name: str, logs: Mapping[str, float]) -> None:
         if not math.isfinite(logs.get(name, 0.0)):
             self._end(Ending.DIVERGED, f"{name} became {logs[name]} in epoch {len(self.epochs) + 1}")
 
-    def _value(self, epoch: Epoch | None) -> Any:
-        return None if epoch is None else getattr(epoch, self.metric.name)
-
     def _end(self, ending: Ending, reason: str) -> None:
         """Note why the training ends; the first reason stands."""
         if not self.is_over:
             self.ending, self.reason = ending, reason
+
+
+def _is_better(metric: Metric, epoch: Epoch, than: Epoch | None) -> bool:
+    return metric.is_better(getattr(epoch, metric.name), None if than is None else getattr(than, metric.name))

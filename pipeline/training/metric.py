@@ -1,4 +1,4 @@
-"""The metric that a study optimizes: its name and its direction travel together."""
+"""Metrics of each epoch: name and direction travel together."""
 
 from __future__ import annotations
 
@@ -26,10 +26,15 @@ _METRICS = {
     "val_accuracy": Metric("val_accuracy", "maximize"),
     "val_loss": Metric("val_loss", "minimize"),
 }
+_MONITORS = {
+    **_METRICS,
+    "accuracy": Metric("accuracy", "maximize"),
+    "loss": Metric("loss", "minimize"),
+}
 
 
 def get_metric(name: str) -> Metric:
-    """Return the metric called ``name``.
+    """Return the metric called ``name`` for a study to optimize.
 
     Raises:
         SettingError: there is no such metric; the message lists those that there are.
@@ -37,3 +42,8 @@ def get_metric(name: str) -> Metric:
     if name not in _METRICS:
         raise SettingError(f"metric must be one that every epoch has, got '{name}'; {did_you_mean(name, _METRICS)}")
     return _METRICS[name]
+
+
+def get_monitor(name: str) -> Metric:
+    """Return the metric called ``name`` for a training to watch: one of a study, or of the training images."""
+    return _MONITORS[name]

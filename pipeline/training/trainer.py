@@ -10,16 +10,14 @@ from pipeline.data.batches import steps_per_epoch, training_batches, validation_
 from pipeline.data.source import Split
 from pipeline.training.callbacks import follow
 from pipeline.training.course import Course, OnBatch, OnEpoch
-from pipeline.training.metric import Metric
+from pipeline.training.loss import check_outputs, make_loss, make_metrics
+from pipeline.training.metric import Metric, get_monitor
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.plan import TrainingPlan
 from pipeline.training.result import TrainingResult
 
 _IMAGES_PER_EXECUTION = 1024  # steps of small batches run in groups: up to twice the speed, and still often a break
 _MAX_STEPS_PER_EXECUTION = 32
-
-PLATEAU_FACTOR = 0.2
-PLATEAU_PATIENCE = 3
 
 
 def train(
@@ -37,7 +35,11 @@ def train(
 
     ``build`` gets a Keras dtype policy name and returns an uncompiled network that takes raw pixels.
     ``on_epoch`` gets each finished epoch and returns a reason to prune, or None; ``on_batch`` gets the share of the
-    epoch that is done and returns why to stop, or None. The same ``seed`` gives the same weights on a CPU.
+    epoch that is done and returns why to stop, or None. The same ``seed`` gives the same weights on a CPU. Loss and
+    targets follow from the network's output: probabilities of all classes, or of the second of two.
+
+    Raises:
+        OutputError: the network's output does not fit the classes.
     """
     import keras
 
@@ -45,16 +47,19 @@ def train(
     n_images = len(data.train.labels)
     n_steps = steps_per_epoch(n_images, plan.batch_size)
     network = build(precision)
+    n_outputs = network.output_shape[-1]
+    check_outputs(n_outputs, n_classes=len(data.class_names))
     _compile(network, plan, n_steps)
-    course = Course(metric, plan.early_stopping_patience, n_steps, on_epoch, on_batch)
+    monitor = metric if plan.early_stopping_monitor == "auto" else get_monitor(plan.early_stopping_monitor)
+    course = Course(metric, monitor, plan.early_stopping_patience, n_steps, on_epoch, on_batch)
     batches = training_batches(
-        data.train, batch_size=plan.batch_size, augmentation=plan.augmentation,
-        label_smoothing=plan.label_smoothing, seed=seed,
+        data.train, n_outputs=n_outputs, batch_size=plan.batch_size, augmentation=plan.augmentation,
+        label_smoothing=plan.label_smoothing, class_weights=plan.class_weights, seed=seed,
     )  # fmt: skip
     start = time.perf_counter()
     network.fit(
-        batches, epochs=plan.epochs, validation_data=validation_batches(data.validation), verbose=0,
-        callbacks=[follow(course), *_plateau(plan)], shuffle=False,
+        batches, validation_data=validation_batches(data.validation, n_outputs=n_outputs), epochs=plan.epochs,
+        callbacks=[follow(course), *_plateau(plan)], shuffle=False, verbose=0,
     )  # fmt: skip
     seconds = time.perf_counter() - start
     if course.best_weights is not None:
@@ -73,10 +78,11 @@ def train(
 
 def _compile(network: Any, plan: TrainingPlan, n_steps: int) -> None:
     group = max(1, min(_MAX_STEPS_PER_EXECUTION, _IMAGES_PER_EXECUTION // plan.batch_size, n_steps))
+    n_outputs = network.output_shape[-1]
     network.compile(
         optimizer=make_optimizer(plan, n_steps=n_steps * plan.epochs),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
+        loss=make_loss(n_outputs),
+        metrics=make_metrics(n_outputs, class_weights=plan.class_weights),
         steps_per_execution=group,
     )
 
@@ -86,4 +92,10 @@ def _plateau(plan: TrainingPlan) -> list[Any]:
 
     if plan.learning_rate_schedule != "plateau":
         return []
-    return [keras.callbacks.ReduceLROnPlateau("val_loss", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE, verbose=0)]
+    monitor = get_monitor(plan.plateau_monitor)
+    return [
+        keras.callbacks.ReduceLROnPlateau(
+            monitor.name, factor=plan.plateau_factor, patience=plan.plateau_patience, mode=monitor.direction[:3],
+            cooldown=plan.plateau_cooldown, min_lr=plan.plateau_min_learning_rate, verbose=0,
+        )
+    ]  # fmt: skip

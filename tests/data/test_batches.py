@@ -1,148 +1,21 @@
-"""Batches of training and validation images, and what augmentation does to them."""
+"""Batches of training and validation images: order, targets, weights, seeds."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from sklearn.utils.class_weight import compute_class_weight
 
 from pipeline.data.augmentation import make_augmentation
-from pipeline.data.batches import steps_per_epoch, training_batches, validation_batches
+from pipeline.data.batches import balanced_weights, steps_per_epoch, training_batches, validation_batches
 from pipeline.data.image_set import Array, ImageSet, make_image_set
-from pipeline.knobs.table import KNOBS
-
-KINDS = [kind for kind in KNOBS["augmentation"].choices if kind != "none"]
-SHAPES = [(8, 8, 1), (32, 16, 3), (40, 2)]
+from pipeline.knobs.table import complete
 
 
 def noise(shape: tuple[int, ...], n_images: int = 40, dtype: type = np.uint8) -> Array:
     return np.random.default_rng(0).integers(0, 256, (n_images, *shape)).astype(dtype)
-
-
-def augmented(kind: str, images: Array, seed: int = 1) -> Array:
-    import tensorflow as tf
-
-    augment = make_augmentation(kind, images.shape[1:])
-    assert augment is not None
-    return np.asarray(augment(tf.constant(images), tf.constant([seed, 2])))
-
-
-def moved(image: Array, move: int, axis: int) -> Array:
-    """Return the image moved by whole pixels along an axis, its edge repeated."""
-    side = image.shape[axis]
-    return np.take(image, np.clip(np.arange(side) + move, 0, side - 1), axis)
-
-
-def shifts_of(image: Array, reaches: tuple[int, ...]) -> list[Array]:
-    """Return the image in every place that shifts of at most ``reaches`` can bring it to."""
-    places = [image]
-    for axis, reach in enumerate(reaches):
-        places = [moved(place, move, axis) for place in places for move in range(-reach, reach + 1)]
-    return places
-
-
-def is_among(image: Array, candidates: list[Array]) -> bool:
-    return any(np.array_equal(image, candidate) for candidate in candidates)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_augmentation_changes_images_and_keeps_shape_and_type(kind: str, shape: tuple[int, ...], dtype: type) -> None:
-    images = noise(shape, dtype=dtype)
-
-    changed = augmented(kind, images)
-
-    assert (changed.shape, changed.dtype) == (images.shape, images.dtype)
-    assert sum(not np.array_equal(*pair) for pair in zip(changed, images, strict=True)) > 20
-    assert np.isfinite(changed).all()
-
-
-def test_augmentation_none_is_no_function() -> None:
-    assert make_augmentation("none", (8, 8, 1)) is None
-
-
-@pytest.mark.parametrize(
-    ("shape", "reaches"), [((8, 8, 1), (1, 1)), ((32, 16, 3), (2, 1)), ((40, 2), (2,)), ((1, 1, 1), (1, 1))]
-)
-def test_shifts_move_by_at_most_a_sixteenth_and_repeat_the_edge(
-    shape: tuple[int, ...], reaches: tuple[int, ...]
-) -> None:
-    images = noise(shape)
-
-    changed = augmented("shifts", images)
-
-    for before, after in zip(images, changed, strict=True):
-        assert is_among(after, shifts_of(before, reaches))
-
-
-@pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("move", [-2, 2])
-def test_shifts_reach_their_bound_in_every_direction(axis: int, move: int) -> None:
-    images = noise((32, 32, 1), n_images=100)
-
-    changed = augmented("shifts", images)
-
-    across = [moved(after, back, 1 - axis) for after in changed for back in range(-2, 3)]
-    inner = slice(5, -5)
-    wanted = [moved(before, move, axis)[inner, inner] for before in images for _ in range(5)]
-    assert any(np.array_equal(a[inner, inner], b) for a, b in zip(across, wanted, strict=True))
-
-
-def test_flips_mirror_left_and_right_alone() -> None:
-    images = noise((8, 8, 1))
-
-    changed = augmented("flips_and_shifts", images)
-
-    plain = [is_among(after, shifts_of(before, (1, 1))) for before, after in zip(images, changed, strict=True)]
-    mirrored = [
-        is_among(after[:, ::-1], shifts_of(before, (1, 1))) for before, after in zip(images, changed, strict=True)
-    ]
-    assert all(one != other for one, other in zip(plain, mirrored, strict=True))
-    assert 5 < sum(mirrored) < 35
-
-
-def test_sequences_are_never_reversed() -> None:
-    images = noise((40, 2))
-
-    changed = augmented("flips_and_shifts", images)
-
-    assert all(is_among(after, shifts_of(before, (2,))) for before, after in zip(images, changed, strict=True))
-
-
-@pytest.mark.parametrize(("shape", "n_erased"), [((16, 16, 1), 4 * 4), ((16, 12, 3), 4 * 3), ((40, 1), 10)])
-def test_heavy_erases_a_square_of_a_quarter_side_with_the_images_mean(shape: tuple[int, ...], n_erased: int) -> None:
-    ramp = np.arange(np.prod(shape), dtype=np.float32).reshape(shape) * 0.37 + 0.11  # no pixel is the mean
-    images = np.repeat(ramp[np.newaxis], 10, axis=0)
-
-    changed = augmented("heavy", images)
-
-    for after in changed[..., 0]:
-        values, counts = np.unique(after, return_counts=True)
-        erased = after == values[counts.argmax()]
-        assert erased.sum() >= n_erased
-        if after.ndim == 2:
-            rows, columns = np.flatnonzero(erased.any(axis=1)), np.flatnonzero(erased.any(axis=0))
-            assert erased[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
-
-
-def test_heavy_changes_contrast_by_at_most_a_fifth() -> None:
-    images = np.zeros((50, 16, 16, 1), np.float32)
-    images[:, :, 4:12] = 100  # neither shifts, flips nor erasing make other values than 0, 100 and a mean
-
-    changed = augmented("heavy", images)
-
-    spans = changed.max(axis=(1, 2, 3)) - changed.min(axis=(1, 2, 3))
-    assert spans.min() >= 80
-    assert spans.max() <= 120
-    assert spans.std() > 5
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_augmentation_repeats_with_its_seed_and_differs_with_another(kind: str) -> None:
-    images = noise((8, 8, 1))
-
-    assert np.array_equal(augmented(kind, images), augmented(kind, images))
-    assert not np.array_equal(augmented(kind, images), augmented(kind, images, seed=9))
 
 
 @pytest.fixture
@@ -152,17 +25,24 @@ def numbered() -> ImageSet:
     return make_image_set(name="numbered", source="numbered", images=images, labels=np.arange(50) % 3)
 
 
-def epochs_of(
-    images: ImageSet, *, seed: int = 0, batch_size: int = 8, n_epochs: int = 2, **knobs: object
-) -> list[Array]:
+def batches_of(
+    images: ImageSet, *, seed: int = 0, batch_size: int = 8, n_outputs: int | None = None, **knobs: Any
+) -> Any:
+    """Return training batches; ``augmentation`` is the preset's name."""
+    augmentation = make_augmentation(complete({"augmentation": knobs.pop("augmentation", "none")}))
+    values = {"augmentation": augmentation, "label_smoothing": 0.0, "class_weights": False, **knobs}
+    n_outputs = n_outputs or len(images.class_names)
+    return training_batches(images, n_outputs=n_outputs, batch_size=batch_size, seed=seed, **values)
+
+
+def epochs_of(images: ImageSet, *, seed: int = 0, batch_size: int = 8, n_epochs: int = 2, **knobs: Any) -> list[Array]:
     """Return the images of each epoch, in the order in which they came."""
-    values = {"augmentation": "none", "label_smoothing": 0.0, **knobs}
-    batches = training_batches(images, batch_size=batch_size, seed=seed, **values)
-    return [np.concatenate([pixels for pixels, _ in batches.as_numpy_iterator()]) for _ in range(n_epochs)]
+    batches = batches_of(images, seed=seed, batch_size=batch_size, **knobs)
+    return [np.concatenate([batch[0] for batch in batches.as_numpy_iterator()]) for _ in range(n_epochs)]
 
 
 def test_epoch_has_each_image_at_most_once_in_full_batches(numbered: ImageSet) -> None:
-    batches = training_batches(numbered, batch_size=8, augmentation="none", label_smoothing=0.0, seed=0)
+    batches = batches_of(numbered)
 
     sizes = [len(pixels) for pixels, _ in batches.as_numpy_iterator()]
     (epoch,) = epochs_of(numbered, n_epochs=1)
@@ -208,7 +88,7 @@ def test_set_smaller_than_a_batch_makes_one_batch(numbered: ImageSet) -> None:
 
 @pytest.mark.parametrize(("smoothing", "right", "wrong"), [(0.0, 1.0, 0.0), (0.3, 0.8, 0.1)])
 def test_training_labels_are_smoothed(numbered: ImageSet, smoothing: float, right: float, wrong: float) -> None:
-    batches = training_batches(numbered, batch_size=8, augmentation="none", label_smoothing=smoothing, seed=0)
+    batches = batches_of(numbered, label_smoothing=smoothing)
 
     for pixels, labels in batches.as_numpy_iterator():
         expected = np.where(np.eye(3)[pixels[:, 0, 0, 0] % 3] == 1, right, wrong)
@@ -216,8 +96,44 @@ def test_training_labels_are_smoothed(numbered: ImageSet, smoothing: float, righ
 
 
 def test_validation_has_every_image_in_order_with_plain_labels(numbered: ImageSet) -> None:
-    batches = list(validation_batches(numbered, batch_size=20).as_numpy_iterator())
+    batches = list(validation_batches(numbered, n_outputs=3, batch_size=20).as_numpy_iterator())
 
     assert [len(pixels) for pixels, _ in batches] == [20, 20, 10]
     assert np.array_equal(np.concatenate([pixels for pixels, _ in batches]), numbered.images)
     assert np.array_equal(np.concatenate([labels for _, labels in batches]), np.eye(3)[numbered.labels])
+
+
+@pytest.fixture
+def uneven() -> ImageSet:
+    """Return 12 images of two classes, 3 of the first, that hold their class."""
+    labels = np.array([0] * 3 + [1] * 9)
+    images = np.repeat(labels.astype(np.uint8), 16).reshape(12, 4, 4)
+    return make_image_set(name="uneven", source="uneven", images=images, labels=labels, class_names=("no", "yes"))
+
+
+@pytest.mark.parametrize(("smoothing", "yes", "no"), [(0.0, 1.0, 0.0), (0.2, 0.9, 0.1)])
+def test_one_output_takes_the_second_class_as_its_target(
+    uneven: ImageSet, smoothing: float, yes: float, no: float
+) -> None:
+    ((pixels, targets),) = batches_of(uneven, batch_size=12, n_outputs=1, label_smoothing=smoothing)
+    ((_, plain),) = validation_batches(uneven, n_outputs=1)
+
+    assert targets.shape == plain.shape == (12, 1)
+    np.testing.assert_allclose(targets[:, 0], np.where(pixels[:, 0, 0, 0] == 1, yes, no), rtol=1e-6)
+    np.testing.assert_array_equal(plain[:, 0], uneven.labels)
+
+
+def test_class_weights_are_scikit_learns_balanced_ones(numbered: ImageSet, uneven: ImageSet) -> None:
+    for images in (numbered, uneven):
+        classes = np.arange(len(images.class_names))
+        expected = compute_class_weight("balanced", classes=classes, y=images.labels)
+        np.testing.assert_allclose(balanced_weights(images), expected, rtol=1e-6)
+
+
+def test_each_training_image_has_its_classes_weight(uneven: ImageSet) -> None:
+    for pixels, _, weights in batches_of(uneven, batch_size=4, class_weights=True).as_numpy_iterator():
+        np.testing.assert_allclose(weights, np.where(pixels[:, 0, 0, 0] == 1, 12 / 18, 12 / 6), rtol=1e-6)
+
+
+def test_batches_without_class_weights_hold_none(uneven: ImageSet) -> None:
+    assert {len(batch) for batch in batches_of(uneven)} == {2}

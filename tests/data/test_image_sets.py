@@ -17,6 +17,7 @@ from pipeline.data.partition import make_folds, make_partition
 from pipeline.data.scaling import fit_scaling
 from pipeline.data.source import Split, TrainingData, load_images
 from pipeline.errors import DataError
+from pipeline.knobs.table import KNOBS
 from pipeline.settings import dataset_name
 
 
@@ -231,6 +232,26 @@ def test_zero_one_spans_the_least_and_greatest_of_other_pixels() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_min_max_spans_the_whole_array(dtype: type) -> None:
+    images = np.array([[[[10, 40]], [[20, 90]]]], dtype)
+
+    scaling = fit_scaling("min_max", images)
+
+    scaled = images * np.array(scaling.factor) + np.array(scaling.offset)
+    np.testing.assert_allclose(scaled.ravel(), [0, 30 / 80, 10 / 80, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_min_max_per_channel_spans_each_channel(dtype: type) -> None:
+    images = np.array([[[[10, 40]], [[15, 65]], [[20, 90]]]], dtype)
+
+    scaling = fit_scaling("min_max_per_channel", images)
+
+    scaled = images * np.array(scaling.factor) + np.array(scaling.offset)
+    np.testing.assert_allclose(scaled.reshape(3, 2), [[0, 0], [0.5, 0.5], [1, 1]], atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_standard_gives_each_channel_mean_0_and_deviation_1(dtype: type) -> None:
     images = np.random.default_rng(0).integers(0, 255, (50, 4, 4, 2)).astype(dtype) // np.array([1, 9], dtype)
 
@@ -241,7 +262,7 @@ def test_standard_gives_each_channel_mean_0_and_deviation_1(dtype: type) -> None
     np.testing.assert_allclose(scaled.std(axis=(0, 1, 2)), [1, 1], rtol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["zero_one", "standard"])
+@pytest.mark.parametrize("kind", KNOBS["scaling"].choices)
 def test_images_of_one_value_are_scaled_to_finite_pixels(kind: str) -> None:
     scaling = fit_scaling(kind, np.full((2, 3, 3, 1), 0.5, np.float32))
 

@@ -92,6 +92,19 @@ def test_equally_confident_mistakes_keep_their_order() -> None:
     assert predictions_of([[0.8, 0.2]] * 4, [1, 0, 1, 1], ("cat", "dog")).mistakes().tolist() == [0, 2, 3]
 
 
+def test_one_output_is_the_probability_of_the_second_of_two_classes() -> None:
+    def network(images: Array, training: bool) -> Array:
+        return images / 100
+
+    images = np.array([[10.0], [50.0], [90.0], [51.0]])
+
+    predictions = predict(network, images, np.array([0, 0, 0, 1]), ("no", "yes"))
+
+    np.testing.assert_allclose(predictions.probabilities, [[0.9, 0.1], [0.5, 0.5], [0.1, 0.9], [0.49, 0.51]])
+    assert predictions.predicted.tolist() == [0, 0, 1, 1]
+    assert predictions.mistakes().tolist() == [2]
+
+
 def test_predictions_of_a_network_have_every_image_in_order() -> None:
     images = np.arange(1201, dtype=np.float32).reshape(-1, 1)
     batches: list[int] = []

@@ -49,6 +49,15 @@ def test_shipped_space_can_be_asked_for_its_first_trials(path: Path) -> None:
         assert params.items() <= knobs.items()
 
 
+def test_general_space_names_every_knob_in_the_tables_order_and_fixes_defaults() -> None:
+    domains = read_space(SPACES_DIR / "default.yaml").domains
+
+    assert domains.keys() == KNOBS.keys()
+    ranges = [knob for name, knob in KNOBS.items() if name.startswith(("plateau_", "early_")) or knob.kind == "bool"]
+    unlike = [knob.name for knob in ranges if domains[knob.name] != Fixed(knob.default)]
+    assert unlike == ["pool_first"]
+
+
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
 def test_shipped_space_draws_only_values_that_the_table_allows(path: Path) -> None:
     space = read_space(path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.scaling import Scaling
+from pipeline.errors import InputError
 from pipeline.knobs.table import KNOBS, KnobValue, complete
 from pipeline.model.architecture import make_architecture
 from pipeline.model.network import build_network
@@ -35,6 +36,32 @@ def layers_of(network: Any, kind: str) -> list[Any]:
 
 def filters_of(network: Any) -> list[int]:
     return [layer.filters for layer in layers_of(network, "Conv2D")]
+
+
+def test_sigmoid_output_is_one_unit_in_float32() -> None:
+    architecture = make_architecture(
+        complete({**SMALL, "output": "sigmoid"}), input_shape=(8, 8, 1), n_classes=2, pixel_scaling=UNSCALED
+    )
+
+    network = build_network(architecture, precision="mixed_bfloat16")
+
+    assert network.output_shape == (None, 1)
+    assert [layer.name for layer in network.layers[-2:]] == ["classes", "probabilities"]
+    assert network.layers[-1].compute_dtype == "float32"
+    probabilities = np.asarray(network(np.full((3, 8, 8, 1), 99, np.uint8)))
+    assert ((probabilities > 0) & (probabilities < 1)).all()
+
+
+@pytest.mark.parametrize("n_classes", [1, 3, 10])
+def test_sigmoid_output_is_refused_for_other_than_two_classes(n_classes: int) -> None:
+    with pytest.raises(InputError) as caught:
+        make_architecture(
+            complete({"output": "sigmoid"}), input_shape=(8, 8, 1), n_classes=n_classes, pixel_scaling=UNSCALED
+        )
+
+    assert str(caught.value) == (
+        f"output sigmoid is one unit that tells two classes apart, got {n_classes} classes; use output: softmax"
+    )
 
 
 def test_default_network_reads_top_down() -> None:

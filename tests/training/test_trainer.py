@@ -12,7 +12,8 @@ import pytest
 
 from pipeline.data.batches import validation_batches
 from pipeline.data.source import Split
-from pipeline.knobs.table import KnobValue, complete
+from pipeline.evaluation.scores import predict
+from pipeline.knobs.table import KNOBS, KnobValue, complete
 from pipeline.training.configuration import Configuration
 from pipeline.training.metric import Metric, get_metric
 from pipeline.training.plan import make_plan
@@ -23,6 +24,9 @@ Train = Callable[..., TrainingResult]
 TINY: dict[str, KnobValue] = {
     "blocks": 1, "filters": 4, "batch_norm": False, "head": "flatten",
     "batch_size": 64, "learning_rate": 0.01, "epochs": 2,
+}  # fmt: skip
+PLATEAU: dict[str, KnobValue] = {
+    "learning_rate_schedule": "plateau", "plateau_factor": 0.5, "plateau_patience": 1,
 }  # fmt: skip
 STANDING_STILL: dict[str, KnobValue] = {"optimizer": "sgd", "learning_rate": 1e-7, "momentum": 0.0, "epochs": 6}
 
@@ -101,6 +105,42 @@ def test_plateau_reduces_the_learning_rate_where_the_loss_stands_still(train_tin
     assert rates == pytest.approx([1e-7] * 4 + [2e-8] * 2)
 
 
+def test_plateau_multiplies_by_its_factor_when_its_patience_is_up(train_tiny: Train) -> None:
+    result = train_tiny(**{**PLATEAU, **STANDING_STILL}, plateau_monitor="val_accuracy")
+
+    rates = [epoch.learning_rate for epoch in result.epochs]
+    assert rates == pytest.approx([1e-7, 1e-7, 5e-8, 2.5e-8, 1.25e-8, 6.25e-9])
+
+
+def test_plateau_waits_for_its_cooldown(train_tiny: Train) -> None:
+    result = train_tiny(**{**PLATEAU, **STANDING_STILL}, plateau_cooldown=2)
+
+    rates = [epoch.learning_rate for epoch in result.epochs]
+    assert rates == pytest.approx([1e-7, 1e-7, 5e-8, 5e-8, 2.5e-8, 2.5e-8])
+
+
+def test_plateau_goes_no_lower_than_its_smallest_rate(train_tiny: Train) -> None:
+    result = train_tiny(**{**PLATEAU, **STANDING_STILL}, plateau_min_learning_rate=4e-8)
+
+    rates = [epoch.learning_rate for epoch in result.epochs]
+    assert rates == pytest.approx([1e-7, 1e-7, 5e-8, 4e-8, 4e-8, 4e-8])
+
+
+@pytest.mark.parametrize("monitor", KNOBS["plateau_monitor"].choices)
+def test_plateau_leaves_the_rate_where_its_monitor_gets_better(train_tiny: Train, monitor: str) -> None:
+    result = train_tiny(**PLATEAU, plateau_monitor=monitor, learning_rate=0.002, epochs=4)
+
+    values = [getattr(epoch, monitor) for epoch in result.epochs]
+    assert values == sorted(values, reverse=monitor.endswith("loss")), "it must get better for this test"
+    assert [epoch.learning_rate for epoch in result.epochs] == pytest.approx([0.002] * 4)
+
+
+def test_plateau_knobs_do_nothing_for_other_schedules(train_tiny: Train) -> None:
+    result = train_tiny(**{**PLATEAU, **STANDING_STILL, "learning_rate_schedule": "constant"})
+
+    assert [epoch.learning_rate for epoch in result.epochs] == pytest.approx([1e-7] * 6)
+
+
 def test_label_smoothing_raises_the_training_loss_and_leaves_validation_plain(train_tiny: Train) -> None:
     result = train_tiny(label_smoothing=0.5, epochs=3)
 
@@ -116,8 +156,15 @@ def plain(train_tiny: Train) -> TrainingResult:
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"augmentation": "shifts"}, {"optimizer": "sgd"}, {"weight_decay": 0.1}, {"label_smoothing": 0.1}]
-)
+    "knobs",
+    [
+        {"augmentation": "shifts"}, {"rotation_degrees": 20.0}, {"width_shift": 0.2}, {"height_shift": 0.2},
+        {"shear_degrees": 20.0}, {"zoom": 0.2}, {"horizontal_flip": True}, {"brightness": 0.5},
+        {"class_weights": True}, {"scaling": "standard"},
+        {"optimizer": "sgd"}, {"weight_decay": 0.1}, {"label_smoothing": 0.1},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_training_knob_changes_the_weights(
     train_tiny: Train, plain: TrainingResult, knobs: dict[str, KnobValue]
 ) -> None:
@@ -132,6 +179,16 @@ def test_training_ends_early_when_patience_is_up(train_tiny: Train) -> None:
     assert result.reason == "no better val_accuracy within 2 epochs"
 
 
+@pytest.mark.parametrize("monitor", ["val_loss", "accuracy", "loss"])
+def test_early_stopping_goes_by_its_monitor(train_tiny: Train, monitor: str) -> None:
+    still = {**STANDING_STILL, "batch_size": 1150, "label_smoothing": 0.9}  # the same images and loss in every epoch
+
+    result = train_tiny(**still, early_stopping_patience=2, early_stopping_monitor=monitor)
+
+    assert result.ending is Ending.EARLY
+    assert result.reason == f"no better {monitor} within 2 epochs"
+
+
 def test_training_without_patience_runs_to_its_end(train_tiny: Train) -> None:
     result = train_tiny(**{**STANDING_STILL, "epochs": 4}, early_stopping_patience=0)
 
@@ -144,9 +201,22 @@ def test_network_has_the_weights_of_its_best_epoch(train_tiny: Train, digits: Sp
 
     choose = max if metric.direction == "maximize" else min
     assert result.best_epoch == choose(result.epochs, key=lambda epoch: epoch.val_loss)
-    loss, accuracy = result.network.evaluate(validation_batches(digits.validation), verbose=0)
+    loss, accuracy = result.network.evaluate(validation_batches(digits.validation, n_outputs=10), verbose=0)
     assert loss == pytest.approx(result.best_epoch.val_loss, rel=1e-4)
     assert accuracy == pytest.approx(result.best_epoch.val_accuracy, abs=1e-6)
+
+
+def test_validation_images_are_neither_augmented_nor_weighted(train_tiny: Train, digits: Split) -> None:
+    result = train_tiny(
+        epochs=2, rotation_degrees=90.0, width_shift=0.5, zoom=0.5, brightness=1.0, horizontal_flip=True,
+        class_weights=True, label_smoothing=0.3,
+    )  # fmt: skip
+
+    assert result.best_epoch is not None
+    predictions = predict(result.network, digits.validation.images, digits.validation.labels, digits.class_names)
+    right = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
+    assert result.best_epoch.val_loss == pytest.approx(-np.log(right).mean(), rel=1e-4)
+    assert result.best_epoch.val_accuracy == pytest.approx((predictions.predicted == predictions.labels).mean())
 
 
 def test_equal_epochs_leave_the_first_the_best(train_tiny: Train) -> None:

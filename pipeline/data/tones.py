@@ -1,0 +1,63 @@
+"""What pixels are: whole batches changed in brightness and contrast, or erased in part, each image by its own draw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Tensor = Any
+
+
+def change_brightness(images: Tensor, seed: Tensor, reach: float, pixel_range: tuple[float, float]) -> Tensor:
+    """Multiply each image's distance from black by a factor of 1 - reach to 1 + reach; returns float32.
+
+    ``pixel_range`` is black and white; what becomes brighter than white stays white.
+    """
+    import tensorflow as tf
+
+    black, white = pixel_range
+    factor = _factors(images, seed + 10, reach)
+    return tf.clip_by_value(black + (tf.cast(images, tf.float32) - black) * factor, black, white)
+
+
+def change_contrast(images: Tensor, seed: Tensor, reach: float) -> Tensor:
+    """Multiply each pixel's distance from its channel's mean by a factor of 1 - reach to 1 + reach; returns float32."""
+    import tensorflow as tf
+
+    pixels = tf.cast(images, tf.float32)
+    mean = tf.reduce_mean(pixels, list(range(1, images.shape.rank)), keepdims=True)
+    return (pixels - mean) * _factors(images, seed + 3, reach) + mean
+
+
+def as_type(pixels: Tensor, dtype: Any) -> Tensor:
+    """Return pixels in the type ``dtype``: whole ones are rounded, and kept within 0..255."""
+    import tensorflow as tf
+
+    if pixels.dtype == dtype:
+        return pixels
+    return tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), dtype)
+
+
+def erase(images: Tensor, seed: Tensor, input_shape: tuple[int, ...], share: float) -> Tensor:
+    """Give a square with ``share`` of the image's sides, anywhere in it, the image's mean of each channel."""
+    import tensorflow as tf
+
+    n_images, rank = tf.shape(images)[0], len(input_shape)
+    inside = tf.constant(True)
+    for axis, side in enumerate(input_shape[:-1]):
+        size = max(1, int(side * share))
+        start = tf.random.stateless_uniform((n_images, 1), seed + 4 + axis, 0, side - size + 1, tf.int32)
+        along = tf.range(side)[tf.newaxis]
+        hit = (along >= start) & (along < start + size)
+        shape = [-1 if place == 0 else side if place == axis + 1 else 1 for place in range(rank + 1)]
+        inside = inside & tf.reshape(hit, shape)
+    pixels = tf.cast(images, tf.float32)
+    mean = tf.cast(tf.reduce_mean(pixels, list(range(1, rank)), keepdims=True), images.dtype)
+    return tf.where(inside, mean, images)
+
+
+def _factors(images: Tensor, seed: Tensor, reach: float) -> Tensor:
+    """Draw one factor an image, in a shape that multiplies its pixels."""
+    import tensorflow as tf
+
+    shape = tf.concat([tf.shape(images)[:1], tf.ones(images.shape.rank - 1, tf.int32)], 0)
+    return tf.random.stateless_uniform(shape, seed, 1 - reach, 1 + reach)
