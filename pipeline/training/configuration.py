@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from pipeline.data.scaling import Scaling, fit_scaling
+from pipeline.data.scaling import fit_scaling
 from pipeline.data.source import Split
-from pipeline.errors import ModelFileError
 from pipeline.knobs.table import Knobs, complete
 from pipeline.model.architecture import Architecture, make_architecture
 from pipeline.model.hand_made import HandMade, build_hand_made
@@ -71,34 +70,18 @@ class Configuration:
         """Meet the images: fit the scaling on those for training, and return what ``train`` takes.
 
         Raises:
-            ModelFileError: a hand-made model does not fit the images or the classes.
+            OutputError: one sigmoid unit is asked to tell more than two classes apart.
         """
         scaling = fit_scaling(str(self.knobs["scaling"]), split.train.images)
         if self.hand_made is not None:
-            return Setup(split, _hand_made_build(self.hand_made, split, scaling))
+            model = self.hand_made.at(split.input_shape)
+            return Setup(split, lambda precision: build_hand_made(model, pixel_scaling=scaling, precision=precision))
         architecture = make_architecture(
             self.knobs, input_shape=split.input_shape, n_classes=len(split.class_names), pixel_scaling=scaling
         )
         return Setup(split, lambda precision: build_network(architecture, precision=precision))
 
 
-def _hand_made_build(model: HandMade, split: Split, scaling: Scaling) -> Build:
-    fitted = model.at(split.input_shape)
-    n_classes = len(split.class_names)
-
-    def build(precision: str) -> Any:
-        network = build_hand_made(fitted, pixel_scaling=scaling, precision=precision)
-        n_outputs = 2 if fitted.is_binary else network.output_shape[-1]
-        if n_outputs != n_classes:
-            raise ModelFileError(
-                f"{model.source}: the last layer must tell as many classes apart as the data has, got {n_outputs} for "
-                f"{n_classes}; change its units"
-            )
-        return network
-
-    return build
-
-
 def hand_made_configuration(model: HandMade) -> Configuration:
     """Return the configuration of a hand-made model: its training settings, and each other knob's default."""
-    return Configuration(complete(model.training), model)  # type: ignore[arg-type]
+    return Configuration(complete(model.training), model)

@@ -22,6 +22,8 @@ training:
   batch_size: 16
   learning_rate: 1e-3
   augmentation: shifts
+  zoom: 0.2
+  brightness: 1
 layers:
   - &conv
     Conv2D: {filters: 4, kernel_size: [3, 1], padding: same, use_bias: false}
@@ -64,14 +66,14 @@ def test_model_says_what_its_file_says(tmp_path: Path) -> None:
         input_shape=(8, 8, 3),
         n_parameters=279,
         reported=(Reported(0.9, "test", "as if", 0.1, 60.0), Reported(0.8)),
-        training={"batch_size": 16, "learning_rate": 0.001, "augmentation": "shifts"},
+        training={"batch_size": 16, "learning_rate": 0.001, "augmentation": "shifts", "zoom": 0.2, "brightness": 1.0},
         layers=(
-            Layer("Conv2D", convolution, 12),
-            Layer("ReLU", {}, 14),
-            Layer("MaxPooling2D", {}, 15),
-            Layer("Conv2D", convolution, 12),
-            Layer("Flatten", {}, 17),
-            Layer("Dense", {"units": 3, "activation": "softmax"}, 18),
+            Layer("Conv2D", convolution, 14),
+            Layer("ReLU", {}, 16),
+            Layer("MaxPooling2D", {}, 17),
+            Layer("Conv2D", convolution, 14),
+            Layer("Flatten", {}, 19),
+            Layer("Dense", {"units": 3, "activation": "softmax"}, 20),
         ),
     )
 

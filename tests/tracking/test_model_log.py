@@ -16,7 +16,7 @@ from pipeline.model.architecture import make_architecture
 from pipeline.model.network import build_network
 from pipeline.tracking.model_log import log_network
 from pipeline.tracking.store import TrackingStore
-from pipeline.tracking.trial_run import TrialRun
+from pipeline.tracking.training_run import TrainingRun
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")  # MLflow's own, on its import
 
@@ -27,13 +27,13 @@ READINGS = {
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrialRun]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingRun]:
     """Return a run in a store of its own."""
     folder = tmp_path_factory.mktemp("store")
     before = mlflow.get_tracking_uri()
     store = TrackingStore(f"sqlite:///{folder / 'mlflow.db'}")
     experiment = store.client.create_experiment("some", artifact_location=str(folder / "artifacts"))
-    yield TrialRun.start(store, experiment_id=experiment, parent_run_id="none", study="some", number=0, knobs={})
+    yield TrainingRun.start(store, experiment_id=experiment, parent_run_id="none", study="some", number=0, knobs={})
     mlflow.set_tracking_uri(before)
 
 
@@ -46,7 +46,7 @@ def network_of(output: str) -> Any:
 
 
 @pytest.mark.parametrize("output", READINGS)
-def test_logged_model_states_its_outputs_width_and_how_to_read_it(run: TrialRun, output: str) -> None:
+def test_logged_model_states_its_outputs_width_and_how_to_read_it(run: TrainingRun, output: str) -> None:
     width, metadata = READINGS[output]
     network = network_of(output)
 

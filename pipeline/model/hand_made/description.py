@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pipeline.knobs.table import KnobValue
+from pipeline.knobs.table import Knobs, KnobValue
 
 ArgumentValue = KnobValue | tuple[int, ...]
-TrainingValue = KnobValue | dict[str, KnobValue | tuple[float, float]]
 
 DROPOUTS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D")
 
@@ -41,9 +40,9 @@ class Layer:
 class HandMade:
     """A hand-made model.
 
-    ``source`` is the file, ``n_parameters`` what the file says that the layers have. ``training`` holds what the file
-    states and nothing else: knobs by their names, ``augmentation`` either the knob or a dict of ranges, and the
-    settings of ``training_table`` that are no knobs. ``text`` is the whole file.
+    ``source`` is the file and ``text`` what stands in it, ``n_parameters`` what it says that the layers have.
+    ``training`` holds the knobs that it states and no others: those of the training and of the images, since the
+    layers are the network.
     """
 
     name: str
@@ -52,7 +51,7 @@ class HandMade:
     input_shape: tuple[int, ...]
     n_parameters: int | None
     reported: tuple[Reported, ...]
-    training: dict[str, TrainingValue]
+    training: Knobs
     layers: tuple[Layer, ...]
     text: str = ""
 

@@ -10,12 +10,13 @@ from typing import Any
 import yaml
 
 from pipeline.errors import ModelFileError
+from pipeline.knobs.table import Knobs
 from pipeline.knobs.values import Values
 from pipeline.knobs.yaml_nodes import NodeReader, Rows, read_text
-from pipeline.model.hand_made.description import HandMade, Reported, TrainingValue
+from pipeline.model.hand_made.description import HandMade, Reported
 from pipeline.model.hand_made.layer_reader import LayerReader
 from pipeline.model.hand_made.layer_table import Argument
-from pipeline.model.hand_made.training_table import AUGMENTATION, BRIGHTNESS, NEEDED, NETWORK_KNOBS, TRAINING
+from pipeline.model.hand_made.training_table import NEEDED, NETWORK_KNOBS, TRAINING
 
 _SECTIONS = ("dataset", "input_shape", "n_parameters", "reported", "training", "layers")
 _REQUIRED = ("input_shape", "layers")
@@ -115,40 +116,23 @@ class _Reader(NodeReader):
         values: dict[str, Any] = self._values(rows, _REPORTED)
         return Reported(note=note, **values)
 
-    def _training(self, node: yaml.Node) -> dict[str, TrainingValue]:
+    def _training(self, node: yaml.Node) -> Knobs:
         rows = self._mapping(node, "'training' must map knob names to values")
         for name, (key, _) in rows.items():
             if name in NETWORK_KNOBS:
                 raise self._error(key, f"'{name}' is a knob of the network, which 'layers' lists; drop it")
         self._check_keys(rows, TRAINING, "training setting")
-        ranges: dict[str, TrainingValue] = {}
-        if "augmentation" in rows and isinstance(rows["augmentation"][1], yaml.MappingNode):
-            ranges["augmentation"] = self._augmentation(rows.pop("augmentation")[1])
-        training = {**self._values(rows, TRAINING), **ranges}
+        training: Knobs = self._values(rows, TRAINING)
         for name, (key, _) in rows.items():
             if name in NEEDED:
                 self._check_needed(key, name, training)
         return training
 
-    def _check_needed(self, key: yaml.Node, name: str, training: Mapping[str, TrainingValue]) -> None:
+    def _check_needed(self, key: yaml.Node, name: str, training: Knobs) -> None:
         needed, wanted = NEEDED[name]
         if needed not in training or wanted not in (None, training[needed]):
             fix = f"{needed}: {wanted}" if wanted else needed
             raise self._error(key, f"'{name}' does nothing without '{fix}'; add that, or drop this")
-
-    def _augmentation(self, node: yaml.Node) -> dict[str, Any]:
-        rows = self._mapping(node, "'augmentation' must be a name or ranges")
-        self._check_keys(rows, (*AUGMENTATION, "brightness"), "range", " of augmentation")
-        brightness = {"brightness": self._brightness(rows.pop("brightness")[1])} if "brightness" in rows else {}
-        return {**self._values(rows, AUGMENTATION), **brightness}
-
-    def _brightness(self, node: yaml.Node) -> tuple[float, float]:
-        if not isinstance(node, yaml.SequenceNode) or len(node.value) != 2:
-            raise self._error(node, "'brightness' must be a list of two factors; write [0.5, 1.5]")
-        low, high = (self._checked(item, BRIGHTNESS, "'brightness'") for item in node.value)
-        if low > high:
-            raise self._error(node, f"'brightness' needs low <= high, got {low:g} and {high:g}; swap them")
-        return low, high
 
     def _values(self, rows: Rows, table: Mapping[str, Values]) -> dict[str, Any]:
         return {name: self._checked(node, table[name], f"'{name}'") for name, (_, node) in rows.items()}
