@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.baselines.catalogue import document_names, is_document, read_document
 from pipeline.baselines.job import Job, hand_made_job
 from pipeline.data.source import TrainingData
 from pipeline.errors import SettingError, SpaceError, did_you_mean
@@ -15,6 +14,7 @@ from pipeline.knobs.domain import Fixed
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.table import complete, parse_knobs
 from pipeline.model.hand_made import HandMade, is_hand_made, parse_hand_made, read_hand_made
+from pipeline.model.hand_made.documents import document_names, is_document, read_document
 from pipeline.settings import TrainingSettings
 from pipeline.tracking import names
 from pipeline.tracking.recorded import RecordedTraining, read_training

@@ -7,13 +7,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.baselines.catalogue import CLASSICAL
 from pipeline.data.source import TrainingData
 from pipeline.errors import ModelFileError
 from pipeline.model.hand_made import HandMade
 from pipeline.settings import TrainingSettings
 from pipeline.tracking import names
 from pipeline.training.configuration import Configuration, hand_made_configuration
+
+CLASSICAL = "classical"
 
 
 @dataclass(frozen=True)

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline.errors import SpaceError, did_you_mean
+from pipeline.errors import InputError, SpaceError, did_you_mean
 from pipeline.knobs.domain import Choices, Domain, Fixed, Range
 from pipeline.knobs.space import SearchSpace
-from pipeline.knobs.table import KNOBS, Knob, Knobs
+from pipeline.knobs.table import KNOBS, Knob, Knobs, KnobValue
 from pipeline.knobs.yaml_nodes import NodeReader, Rows, read_text
 
 _SECTIONS = ("knobs", "first_trials")
 MAX_STEPS = 10_000
 
+FindPoint = Callable[[str], Knobs]
 
-def read_space(path: Path) -> SearchSpace:
-    """Read the search space in ``path``.
+
+def _no_points(name: str) -> Knobs:
+    raise SpaceError(f"a first trial must map knob names to values, got '{name}'; write 'name: value' lines")
+
+
+def read_space(path: Path, *, find_point: FindPoint = _no_points) -> SearchSpace:
+    """Read the search space in ``path``; ``find_point`` gives all knobs of a first trial that is named.
 
     Raises:
         SpaceError: the file is missing, is no YAML, or breaks a rule of spaces.
     """
     text = read_text(path, error_class=SpaceError, what="a search space", fix="check the path, or leave 'space' out")
-    return _Reader(str(path)).read(text)
+    return _Reader(str(path), find_point).read(text)
 
 
 class _Reader(NodeReader):
     """Turn YAML nodes into domains."""
 
     error_class = SpaceError
+
+    def __init__(self, source: str, find_point: FindPoint) -> None:
+        super().__init__(source)
+        self._find_point = find_point
 
     def read(self, text: str) -> SearchSpace:
         """Return the space that the YAML ``text`` describes."""
@@ -104,24 +115,42 @@ class _Reader(NodeReader):
     def _first_trials(self, node: yaml.Node, domains: dict[str, Domain]) -> tuple[Knobs, ...]:
         if not isinstance(node, yaml.SequenceNode):
             raise self._error(node, "'first_trials' must be a list of configurations; start each with '- '")
-        return tuple(self._first_trial(item, domains) for item in node.value)
+        return tuple(
+            self._named_trial(item, domains) if isinstance(item, yaml.ScalarNode) else self._first_trial(item, domains)
+            for item in node.value
+        )
+
+    def _named_trial(self, node: yaml.Node, domains: dict[str, Domain]) -> Knobs:
+        name = str(self._scalar(node))
+        try:
+            point = self._find_point(name)
+        except InputError as error:
+            raise self._error(node, str(error)) from error
+        for knob, value in point.items():
+            self._check_inside(node, knob, value, domains, owner=f" of '{name}'")
+        return {knob: point[knob] for knob in domains}
 
     def _first_trial(self, node: yaml.Node, domains: dict[str, Domain]) -> Knobs:
         knobs: Knobs = {}
         for name, (key, value_node) in self._mapping(node, "a first trial must map knob names to values").items():
             knob = self._knob(key, name)
             knobs[name] = value = self._value(knob, value_node)
-            domain = domains.get(name, Fixed(knob.default))
-            if not domain.holds(value):
-                raise self._error(
-                    value_node,
-                    f"first trials must lie in the space, but '{name}' is {value!r} and its domain is "
-                    f"{_describe(domain)}; change one of the two",
-                )
+            self._check_inside(value_node, name, value, domains)
         missing = [name for name, domain in domains.items() if name not in knobs and not isinstance(domain, Fixed)]
         if missing:
             raise self._error(node, f"a first trial must set every searched knob, lacks {', '.join(missing)}; add them")
         return knobs
+
+    def _check_inside(
+        self, node: yaml.Node, name: str, value: KnobValue, domains: dict[str, Domain], owner: str = ""
+    ) -> None:
+        domain = domains.get(name, Fixed(KNOBS[name].default))
+        if not domain.holds(value):
+            raise self._error(
+                node,
+                f"first trials must lie in the space, but '{name}'{owner} is {value!r} and its domain is "
+                f"{_describe(domain)}; change one of the two",
+            )
 
     def _knob(self, node: yaml.Node, name: str) -> Knob:
         if name not in KNOBS:

@@ -39,9 +39,14 @@ class SearchSpace:
 
     @property
     def fingerprint(self) -> str:
-        """Ten hexadecimal digits that change with any domain."""
-        domains = {name: [type(domain).__name__, asdict(domain)] for name, domain in self.domains.items()}
+        """Ten hexadecimal digits that change with any domain; a knob fixed at its default might as well be left out."""
+        unlike_default = {name: domain for name, domain in self.domains.items() if domain != Fixed(KNOBS[name].default)}
+        domains = {name: [type(domain).__name__, asdict(domain)] for name, domain in unlike_default.items()}
         return hashlib.sha256(json.dumps(domains, sort_keys=True).encode()).hexdigest()[:10]
+
+    def may_be(self, name: str, value: KnobValue) -> bool:
+        """Tell whether a trial can have ``value`` for the knob ``name``."""
+        return self.domains.get(name, Fixed(KNOBS[name].default)).holds(value)
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Knobs:
         """Return all knobs for ``trial``: every searched knob is asked for in every trial (a static space)."""

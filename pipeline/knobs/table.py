@@ -59,7 +59,8 @@ _ROWS = (
     _float("dropout_after_pool", 0.0, 0.0, 0.95, "dropout below the last pooling"),
     _name("head", ("global_average", "global_max", "flatten"), "how the last feature maps become a vector"),
     _int("fc_depth", 0, 0, 5, "dense (fully connected) layers before the classes"),
-    _int("fc_units", 128, 1, 8192, "units of each dense layer"),
+    _int("fc_units", 128, 1, 8192, "units of the first dense layer"),
+    _float("fc_growth", 1.0, 0.1, 4.0, "factor of the units from one dense layer to the next"),
     _float("fc_dropout", 0.0, 0.0, 0.95, "dropout after each dense layer"),
     _name("output", ("softmax", "sigmoid"), "a probability a class; or, for two classes, one unit for the second"),
     # The images.

@@ -42,6 +42,7 @@ class Architecture:
     head: str
     fc_depth: int
     fc_units: int
+    fc_growth: float
     fc_dropout: float
     output: str
 
@@ -65,6 +66,10 @@ class Architecture:
             if pools:
                 sides = [_halved(side, self.pooling) for side in sides]
         return tuple(planned)
+
+    def dense_units(self) -> tuple[int, ...]:
+        """Return the units of each dense layer before the classes."""
+        return tuple(max(1, round(self.fc_units * self.fc_growth**step)) for step in range(self.fc_depth))
 
     def _filters_of(self, index: int, is_last: bool) -> tuple[int, ...]:
         n_convs = self.convs_per_block + (self.last_block_extra_convs if is_last else 0)

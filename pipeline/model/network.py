@@ -109,9 +109,9 @@ def _head(architecture: Architecture, precision: str) -> Any:
 def _dense_layers(architecture: Architecture, precision: str) -> Iterator[Any]:
     from keras import layers
 
-    for number in range(1, architecture.fc_depth + 1):
+    for number, units in enumerate(architecture.dense_units(), start=1):
         yield layers.Dense(
-            architecture.fc_units, activation=architecture.activation, name=f"fc{number}", dtype=precision,
+            units, activation=architecture.activation, name=f"fc{number}", dtype=precision,
             kernel_initializer=architecture.kernel_initializer,
         )  # fmt: skip
         if architecture.fc_dropout:

@@ -13,7 +13,10 @@ import pandas as pd
 from optuna.trial import TrialState
 
 from pipeline.data.source import load_training_data
+from pipeline.errors import SpaceError
 from pipeline.knobs.reader import read_space
+from pipeline.knobs.space import SearchSpace
+from pipeline.model.hand_made.documents import find_point
 from pipeline.settings import SearchSettings, StudyPlaces, space_path
 from pipeline.study.objective import VAL_ACCURACY
 from pipeline.study.opening import Preparation, check_identity, locked, open_study
@@ -52,12 +55,21 @@ def prepare(settings: SearchSettings) -> Preparation:
         InputError: the first thing that cannot be used.
     """
     metric = get_metric(settings.metric)
-    space = read_space(space_path(settings.space, settings.dataset)).with_epochs_at_most(settings.epochs)
+    path = space_path(settings.space, settings.dataset)
+    space = read_space(path, find_point=find_point).with_epochs_at_most(settings.epochs)
     if settings.image_size is not None:
         space = space.with_fixed("image_size", settings.image_size)
     check_sampler(settings.sampler, space)
     data = load_training_data(settings)
+    _check_output(space, n_classes=len(data.images.class_names))
     return Preparation(settings, space, metric, data)
+
+
+def _check_output(space: SearchSpace, *, n_classes: int) -> None:
+    if n_classes > 2 and space.may_be("output", "sigmoid"):
+        raise SpaceError(
+            f"{space.source}: output sigmoid tells two classes apart, but the data has {n_classes}; take softmax"
+        )
 
 
 def search(

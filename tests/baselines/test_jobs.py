@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from splitting import as_data
 
-from pipeline.baselines.catalogue import choose, read_document
+from pipeline.baselines.choice import choose
 from pipeline.baselines.config import HandMadeConfig, KnobsConfig, read_config
 from pipeline.baselines.job import classical_job, hand_made_job
 from pipeline.data.image_set import make_image_set
-from pipeline.data.image_source import ArrayImages
 from pipeline.data.partition import make_partition
 from pipeline.data.source import TrainingData, load_training_data
 from pipeline.errors import InputError, ModelFileError, SettingError, SpaceError
+from pipeline.model.hand_made.documents import read_document
 from pipeline.settings import BaselineSettings, TrainingSettings
 
 HAND_MADE = """
@@ -30,9 +31,8 @@ layers:
 
 def made(shape: tuple[int, ...], n_classes: int = 10) -> TrainingData:
     """Return data of 40 blank images of ``shape``."""
-    labels = np.arange(40) % n_classes
-    source = ArrayImages(make_image_set(name="made", source="made", images=np.zeros((40, *shape)), labels=labels))
-    return TrainingData(source, make_partition(source, seed=0), 0)
+    images = np.zeros((40, *shape))
+    return as_data(make_image_set(name="made", source="made", images=images, labels=np.arange(40) % n_classes))
 
 
 def settings(**values: object) -> TrainingSettings:

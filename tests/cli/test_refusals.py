@@ -68,6 +68,12 @@ def test_bad_space_is_refused_with_its_line_and_writes_nothing(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["my.yaml"]
 
 
+def test_sigmoid_for_more_than_two_classes_is_refused_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("knobs:\n  blocks: 1\n  output: {choices: [softmax, sigmoid]}\n")
+    assert_refused(run_search(tmp_path, "--space", "my.yaml"), "my.yaml", "two classes", "has 10", "softmax")
+    assert [path.name for path in tmp_path.iterdir()] == ["my.yaml"]
+
+
 def test_grid_over_a_range_without_step_is_refused_and_writes_nothing(tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text("knobs:\n  learning_rate: {low: 0.001, high: 0.1}\n")
     assert_refused(run_search(tmp_path, "--space", "my.yaml", "--sampler", "grid"), "my.yaml", "grid", "learning_rate")

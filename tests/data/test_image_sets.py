@@ -9,23 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from splitting import split
 
 from pipeline.data.image_set import Array, ImageSet, make_image_set
 from pipeline.data.image_source import ArrayImages
 from pipeline.data.named import CLASS_NAMES
 from pipeline.data.partition import make_folds, make_partition
 from pipeline.data.scaling import fit_scaling
-from pipeline.data.source import Split, TrainingData, load_images
+from pipeline.data.source import load_images
 from pipeline.errors import DataError
 from pipeline.knobs.table import KNOBS
 from pipeline.settings import dataset_name
-
-
-def split(images: ImageSet, *, seed: int) -> Split:
-    """Split ``images`` as they are."""
-    source = ArrayImages(images)
-    return TrainingData(source, make_partition(source, seed=seed), seed).at(0)
-
 
 PIXELS = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
 LABELS = np.array([0, 0, 1, 1, 2, 2])

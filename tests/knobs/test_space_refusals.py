@@ -68,7 +68,7 @@ KNOB_REFUSALS = {
 
 FIRST_TRIAL_REFUSALS = {
     "{blocks: 2}": "must be a list of configurations; start each with '- '",
-    "[3]": "a first trial must map knob names to values; write 'name: value' lines",
+    "[3]": "a first trial must map knob names to values, got '3'; write 'name: value' lines",
     "[{blcks: 2}]": "unknown knob 'blcks'; did you mean 'blocks'?",
     "[{blocks: two}]": "'blocks' must be a number, got 'two'; change it",
     "[{blocks: 5, fc_dropout: 0.1, activation: elu}]": "'blocks' is 5 and its domain is 1 to 3; change one of the two",

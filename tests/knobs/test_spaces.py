@@ -16,6 +16,7 @@ from pipeline.knobs.domain import Choices, Domain, Fixed, Range
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS
+from pipeline.model.hand_made.documents import find_point
 from pipeline.settings import SPACES_DIR
 
 Read = Callable[[str], SearchSpace]
@@ -29,7 +30,7 @@ def read(tmp_path: Path) -> Read:
     def read_text(text: str) -> SearchSpace:
         path = tmp_path / "space.yaml"
         path.write_text(text, encoding="utf-8")
-        return read_space(path)
+        return read_space(path, find_point=find_point)
 
     return read_text
 
@@ -40,7 +41,7 @@ def space_of(**domains: Domain) -> SearchSpace:
 
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
 def test_shipped_space_can_be_asked_for_its_first_trials(path: Path) -> None:
-    space = read_space(path)
+    space = read_space(path, find_point=find_point)
 
     assert space.first_trials
     for params in space.first_params():
@@ -60,7 +61,7 @@ def test_general_space_names_every_knob_in_the_tables_order_and_fixes_defaults()
 
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
 def test_shipped_space_draws_only_values_that_the_table_allows(path: Path) -> None:
-    space = read_space(path)
+    space = read_space(path, find_point=find_point)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
 
     for _ in range(5):
@@ -260,3 +261,53 @@ def test_fingerprint_is_that_of_the_domains_and_not_of_the_file() -> None:
 
     assert again.fingerprint == FINGERPRINTED.fingerprint
     assert len(again.fingerprint) == 10
+
+
+HAND_MADE_SPACE = """
+knobs:
+  blocks: 3
+  filters: {choices: [16, 32]}
+  batch_norm: false
+  kernel_initializer: he_uniform
+  head: flatten
+  batch_size: 32
+  epochs: {choices: [100, 200]}
+  early_stopping_monitor: val_accuracy
+  early_stopping_patience: 20
+first_trials: [cifar10_basic]
+"""
+
+
+def test_first_trial_may_be_a_hand_made_model_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(HAND_MADE_SPACE)
+
+    space = read_space(path, find_point=find_point)
+
+    assert space.first_params() == [{"filters": 16, "epochs": 100}]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("cifar10_basic]", "cifar10_basc]"), r"mine.yaml:12: .* got 'cifar10_basc'; did you mean 'cifar10_basic'\?"),
+        (("cifar10_basic]", "cifar10_model_8]"), "mine.yaml:12: knobs cannot describe the layers of 'cifar10_model_8'"),
+        (("blocks: 3", "blocks: 2"), "'blocks' of 'cifar10_basic' is 3 and its domain is the fixed value 2; change"),
+        (("  head: flatten\n", ""), "'head' of 'cifar10_basic' is 'flatten' and its domain is the fixed value 'glo"),
+    ],
+)
+def test_hand_made_model_outside_the_space_is_refused_as_a_first_trial(
+    change: tuple[str, str], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(HAND_MADE_SPACE.replace(*change))
+
+    with pytest.raises(SpaceError, match=message):
+        read_space(path, find_point=find_point)
+
+
+def test_knob_at_its_default_is_the_same_as_one_that_is_left_out() -> None:
+    named = SearchSpace("x", {**FINGERPRINTED.domains, "momentum": Fixed(0.9)})
+
+    assert named.fingerprint == FINGERPRINTED.fingerprint
+    assert SearchSpace("x", {**FINGERPRINTED.domains, "momentum": Fixed(0.8)}).fingerprint != named.fingerprint

@@ -12,12 +12,15 @@ import pytest
 
 from pipeline.data.scaling import Scaling
 from pipeline.knobs.table import KNOBS, complete
+from pipeline.model.architecture import make_architecture
 from pipeline.model.hand_made import HandMade, build_hand_made, read_hand_made
+from pipeline.model.network import build_network
 from pipeline.settings import SPACES_DIR
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.plan import make_plan
 
 FILES = sorted((SPACES_DIR / "documents").glob("*.yaml"))
+POINTS = [path.stem for path in FILES if read_hand_made(path).as_point() is not None]
 
 # Input, parameters and reported accuracies as the documents state them; None and () where they state none. What reads
 # "the same net" there has that net's parameters here. cnn_bn_4 stands for cnn_bn_4 to 6, one model trained three times.
@@ -264,3 +267,39 @@ def test_training_is_the_documents(name: str, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ["example_1", "example_2d", "example_1d", "lenet_5"])
 def test_nothing_is_added_where_a_document_states_no_training(name: str) -> None:
     assert document(name).training == {}
+
+
+def described(network: Any) -> list[tuple[object, ...]]:
+    """Return what each layer does; an activation inside a layer stands as one of its own, a linear one as none."""
+    rows: list[tuple[object, ...]] = []
+    for layer in network.layers:
+        config = layer.get_config()
+        kind = {"ReLU": "Activation"}.get(type(layer).__name__, type(layer).__name__)
+        initializer = config.get("kernel_initializer") or {"class_name": None}
+        wanted = ("filters", "kernel_size", "strides", "padding", "pool_size", "rate", "units", "use_bias")
+        if kind not in ("Activation", "Rescaling"):
+            rows.append((kind, initializer["class_name"], *(config.get(name) for name in wanted)))
+        if kind == "Activation" or config.get("activation", "linear") != "linear":
+            rows.append(("Activation", config.get("activation", "relu")))
+    return rows
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_knobs_of_a_hand_made_model_give_the_very_same_layers(name: str) -> None:
+    model = document(name)
+    point = model.as_point()
+    assert point is not None
+    n_channels = model.input_shape[-1]
+    architecture = make_architecture(
+        point, input_shape=model.input_shape, n_classes=N_CLASSES.get(name, 10),
+        pixel_scaling=Scaling((1.0,) * n_channels, (0.0,) * n_channels),
+    )  # fmt: skip
+
+    network, hand_made = build_network(architecture), build(model)
+
+    assert described(network) == described(hand_made)
+    assert network.count_params() == hand_made.count_params()
+
+
+def test_the_documents_manual_search_is_a_set_of_points() -> None:
+    assert {f"cifar10_search_{number}" for number in (1, 2, 3, 4)} <= set(POINTS)

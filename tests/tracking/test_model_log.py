@@ -33,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingRun]:
     before = mlflow.get_tracking_uri()
     store = TrackingStore(f"sqlite:///{folder / 'mlflow.db'}")
     experiment = store.client.create_experiment("some", artifact_location=str(folder / "artifacts"))
-    yield TrainingRun.start(store, experiment_id=experiment, parent_run_id="none", study="some", number=0, knobs={})
+    yield TrainingRun.start(store, experiment_id=experiment, parent_run_id="none", name="some", tags={}, parameters={})
     mlflow.set_tracking_uri(before)
 
 

@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from splitting import split
 
 from pipeline.data.batches import balanced_weights
 from pipeline.data.image_set import Array, make_image_set
 from pipeline.data.scaling import fit_scaling
-from pipeline.data.source import Split, split
+from pipeline.data.source import Split
 from pipeline.errors import InputError, OutputError
 from pipeline.evaluation.scores import predict
 from pipeline.knobs.table import Knobs, complete
-from pipeline.model.architecture import Architecture, make_architecture
+from pipeline.model.architecture import make_architecture
 from pipeline.model.network import build_network
+from pipeline.training.configuration import Configuration
 from pipeline.training.loss import check_outputs
 from pipeline.training.metric import get_metric
 from pipeline.training.plan import make_plan
@@ -47,17 +49,10 @@ def threes_and_eights(digits: Split) -> Split:
     return digits_of(digits, {3: 30, 8: 110})
 
 
-def architecture_of(data: Split, knobs: Knobs) -> Architecture:
-    return make_architecture(
-        knobs, input_shape=data.train.input_shape, n_classes=len(data.class_names),
-        pixel_scaling=fit_scaling(str(knobs["scaling"]), data.train.images),
-    )  # fmt: skip
-
-
 def train_on(data: Split, **values: Any) -> TrainingResult:
     knobs = complete({**TINY, **values})
     return train(
-        architecture=architecture_of(data, knobs), plan=make_plan(knobs), data=data, seed=0,
+        build=Configuration(knobs).setup(data).build, plan=make_plan(knobs), data=data, seed=0,
         metric=get_metric("val_accuracy"),
     )  # fmt: skip
 
@@ -87,7 +82,7 @@ def by_hand(data: Split, knobs: Knobs) -> tuple[float, list[Array]]:
     import tensorflow as tf
 
     keras.utils.set_random_seed(0)
-    network = build_network(architecture_of(data, knobs))
+    network = Configuration(knobs).setup(data).build("float32")
     images, labels = data.train.images, data.train.labels
     weights = balanced_weights(data.train)[labels]
     with tf.GradientTape() as tape:
@@ -134,7 +129,8 @@ def test_output_of_another_width_than_the_classes_is_refused_before_training(dig
 
     with pytest.raises(OutputError) as caught:
         train(
-            architecture=three_classes, plan=make_plan(knobs), data=digits, seed=0, metric=get_metric("val_accuracy")
+            build=lambda precision: build_network(three_classes, precision=precision), plan=make_plan(knobs),
+            data=digits, seed=0, metric=get_metric("val_accuracy"),
         )  # fmt: skip
 
     assert str(caught.value) == (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pipeline.knobs.table import Knobs, KnobValue
+from pipeline.knobs.table import Knobs, KnobValue, complete
 
 ArgumentValue = KnobValue | tuple[int, ...]
 
@@ -42,7 +42,7 @@ class HandMade:
 
     ``source`` is the file and ``text`` what stands in it, ``n_parameters`` what it says that the layers have.
     ``training`` holds the knobs that it states and no others: those of the training and of the images, since the
-    layers are the network.
+    layers are the network. ``network_knobs`` are those that give the very same layers, None where none do.
     """
 
     name: str
@@ -53,7 +53,12 @@ class HandMade:
     reported: tuple[Reported, ...]
     training: Knobs
     layers: tuple[Layer, ...]
+    network_knobs: Knobs | None = None
     text: str = ""
+
+    def as_point(self) -> Knobs | None:
+        """Return all knobs of the point of a search space that the model is, None where it is none."""
+        return None if self.network_knobs is None else complete({**self.network_knobs, **self.training})
 
     @property
     def n_classes(self) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from pipeline.errors import ModelFileError
-from pipeline.knobs.table import Knobs
+from pipeline.knobs.table import KNOBS, Knobs
 from pipeline.knobs.values import Values
 from pipeline.knobs.yaml_nodes import NodeReader, Rows, read_text
 from pipeline.model.hand_made.description import HandMade, Reported
@@ -18,7 +18,7 @@ from pipeline.model.hand_made.layer_reader import LayerReader
 from pipeline.model.hand_made.layer_table import Argument
 from pipeline.model.hand_made.training_table import NEEDED, NETWORK_KNOBS, TRAINING
 
-_SECTIONS = ("dataset", "input_shape", "n_parameters", "reported", "training", "layers")
+_SECTIONS = ("dataset", "input_shape", "n_parameters", "reported", "training", "knobs", "layers")
 _REQUIRED = ("input_shape", "layers")
 
 _SIDE = Argument("int", 1, 10_000)
@@ -80,6 +80,7 @@ class _Reader(NodeReader):
             n_parameters=self._n_parameters(nodes["n_parameters"]) if "n_parameters" in nodes else None,
             reported=self._reported(nodes["reported"]) if "reported" in nodes else (),
             training=self._training(nodes["training"]) if "training" in nodes else {},
+            network_knobs=self._network_knobs(nodes["knobs"]) if "knobs" in nodes else None,
             layers=LayerReader(self._source).read(nodes["layers"], input_shape),
             text=text,
         )
@@ -127,6 +128,11 @@ class _Reader(NodeReader):
             if name in NEEDED:
                 self._check_needed(key, name, training)
         return training
+
+    def _network_knobs(self, node: yaml.Node) -> Knobs:
+        rows = self._mapping(node, "'knobs' must map knob names to values")
+        self._check_keys(rows, NETWORK_KNOBS, "knob", " of the network")
+        return self._values(rows, KNOBS)
 
     def _check_needed(self, key: yaml.Node, name: str, training: Knobs) -> None:
         needed, wanted = NEEDED[name]

@@ -1,24 +1,11 @@
-"""The documents' hand-made models, by name and by data set."""
+"""Which models ``baselines`` trains."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from pipeline.baselines.job import CLASSICAL
 from pipeline.errors import SettingError, did_you_mean
-from pipeline.model.hand_made import HandMade, read_hand_made
-from pipeline.settings import DOCUMENTS_DIR
-
-CLASSICAL = "classical"
-
-
-def document_names() -> tuple[str, ...]:
-    """Return the names of all hand-made models of the documents."""
-    return tuple(sorted(path.stem for path in DOCUMENTS_DIR.glob("*.yaml")))
-
-
-def read_document(name: str) -> HandMade:
-    """Return the documents' hand-made model called ``name``."""
-    return read_hand_made(DOCUMENTS_DIR / f"{name}.yaml")
+from pipeline.model.hand_made import HandMade
+from pipeline.model.hand_made.documents import document_names, read_document
 
 
 def choose(names: str | None, *, dataset: str) -> tuple[list[HandMade], bool]:
@@ -43,8 +30,3 @@ def choose(names: str | None, *, dataset: str) -> tuple[list[HandMade], bool]:
     if not wanted:
         raise SettingError(f"names must name a model, got {names!r}; leave it out for all that fit the data set")
     return [read_document(name) for name in wanted if name != CLASSICAL], CLASSICAL in wanted
-
-
-def is_document(name: str) -> bool:
-    """Tell whether the documents have a hand-made model called ``name``."""
-    return Path(name).name == name and (DOCUMENTS_DIR / f"{name}.yaml").is_file()

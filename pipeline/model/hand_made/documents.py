@@ -1,0 +1,43 @@
+"""The documents' hand-made models, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.errors import ModelFileError, did_you_mean
+from pipeline.knobs.table import Knobs
+from pipeline.model.hand_made.description import HandMade
+from pipeline.model.hand_made.reader import read_hand_made
+from pipeline.settings import DOCUMENTS_DIR
+
+
+def document_names() -> tuple[str, ...]:
+    """Return the names of all hand-made models of the documents."""
+    return tuple(sorted(path.stem for path in DOCUMENTS_DIR.glob("*.yaml")))
+
+
+def read_document(name: str) -> HandMade:
+    """Return the documents' hand-made model called ``name``."""
+    return read_hand_made(DOCUMENTS_DIR / f"{name}.yaml")
+
+
+def is_document(name: str) -> bool:
+    """Tell whether the documents have a hand-made model called ``name``."""
+    return Path(name).name == name and (DOCUMENTS_DIR / f"{name}.yaml").is_file()
+
+
+def find_point(name: str) -> Knobs:
+    """Return all knobs of the documents' hand-made model called ``name``, as a point of a search space.
+
+    Raises:
+        ModelFileError: there is no such model, or knobs cannot describe it.
+    """
+    if not is_document(name):
+        raise ModelFileError(
+            f"a first trial must be knobs, or a hand-made model of the documents, got '{name}'; "
+            f"{did_you_mean(name, document_names())}"
+        )
+    point = read_document(name).as_point()
+    if point is None:
+        raise ModelFileError(f"knobs cannot describe the layers of '{name}'; train it with baselines instead")
+    return point

@@ -1,0 +1,77 @@
+"""What a training is made of: knobs or a hand-made model, met with images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from splitting import split
+
+from pipeline.data.image_set import make_image_set
+from pipeline.data.source import Split
+from pipeline.knobs.table import complete, parse_knobs
+from pipeline.model.hand_made import HandMade, read_hand_made
+from pipeline.settings import DOCUMENTS_DIR
+from pipeline.training.configuration import Configuration, hand_made_configuration
+from pipeline.training.metric import get_metric
+from pipeline.training.trainer import train
+
+DOCUMENTS = {path.stem: read_hand_made(path) for path in sorted(DOCUMENTS_DIR.glob("*.yaml"))}
+LARGE = {name for name, model in DOCUMENTS.items() if max(model.input_shape) >= 224}
+TRANSFER = {name for name, model in DOCUMENTS.items() if model.backbone is not None}
+
+
+def some_images(model: HandMade) -> Split:
+    """Return 24 random images of the model's shape and classes, split."""
+    n_classes = model.n_classes or 2
+    n_images = max(24, 2 * n_classes)
+    images = np.random.default_rng(0).integers(0, 256, (n_images, *model.input_shape), dtype=np.uint8)
+    return split(make_image_set(name="some", source="some", images=images, labels=np.arange(n_images) % n_classes))
+
+
+def train_shortly(model: HandMade) -> None:
+    configuration = hand_made_configuration(model).with_epochs_at_most(2)
+    setup = configuration.setup(some_images(model))
+
+    result = train(
+        build=setup.build, plan=configuration.plan, data=setup.split, metric=get_metric("val_accuracy"), seed=0
+    )
+
+    assert [epoch.number for epoch in result.epochs] == [1, 2]
+    assert all(np.isfinite([epoch.loss, epoch.val_loss]).all() for epoch in result.epochs)
+    assert result.n_parameters == (model.n_parameters or result.n_parameters)
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS.keys() - LARGE - TRANSFER))
+def test_hand_made_model_trains_by_its_own_settings(name: str) -> None:
+    train_shortly(DOCUMENTS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(LARGE - TRANSFER))
+def test_hand_made_model_for_photographs_trains_by_its_own_settings(name: str) -> None:
+    train_shortly(DOCUMENTS[name])
+
+
+def test_knobs_are_read_back_from_what_mlflow_keeps_of_them() -> None:
+    knobs = complete({"batch_norm": False, "learning_rate": 3e-05, "blocks": 4, "head": "flatten"})
+
+    assert parse_knobs({name: str(value) for name, value in knobs.items()} | {"study": "x"}) == knobs
+
+
+def test_parameters_of_a_hand_made_model_leave_out_the_knobs_of_the_network() -> None:
+    parameters = hand_made_configuration(DOCUMENTS["cifar10_model_1"]).parameters()
+
+    assert parameters["batch_size"] == 32
+    assert not {"blocks", "filters", "head", "fc_units"} & set(parameters)
+    assert set(Configuration(complete({})).parameters()) == set(complete({}))
+
+
+def test_finished_network_computes_in_float32_what_the_trained_one_learned(digits: Split) -> None:
+    setup = Configuration(complete({"blocks": 1, "filters": 4})).setup(digits)
+    trained = setup.build("mixed_bfloat16")
+
+    finished = setup.finish(trained)
+
+    assert {layer.compute_dtype for layer in finished.layers} == {"float32"}
+    for one, other in zip(finished.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
