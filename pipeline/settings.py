@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pipeline.errors import SettingError
 
 Sampler = Literal["tpe", "random", "gp", "cmaes", "qmc", "grid"]
-Pruner = Literal["successive_halving", "hyperband", "median", "percentile", "patient", "none"]
+Pruner = Literal["successive_halving", "hyperband", "median", "percentile", "patient", "wilcoxon", "none"]
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
 PRUNERS: tuple[str, ...] = get_args(Pruner)
 
@@ -86,6 +86,7 @@ class SearchSettings(TrainingSettings):
     timeout_minutes: float | None = Field(None, gt=0)
     study: str = ""
     sampler: Sampler = "tpe"
+    folds: int | None = Field(None, ge=2, le=20)
     pruner: Pruner = "successive_halving"
     storage: str | None = None
     keep_models: Literal["all", "best", "none"] = "all"
@@ -102,6 +103,30 @@ class SearchSettings(TrainingSettings):
     def _study_is_named_after_the_data(cls, values: dict[str, Any]) -> dict[str, Any]:
         name = values.get("study") or dataset_name(str(values.get("dataset", "digits")))
         return {**values, "study": name}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pruner_follows_from_the_folds(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("pruner", "auto") != "auto":
+            return values
+        return {**values, "pruner": "successive_halving" if values.get("folds") is None else "wilcoxon"}
+
+    @field_validator("folds")
+    @classmethod
+    def _folds_have_no_validation_share(cls, folds: int | None, others: ValidationInfo) -> int | None:
+        if folds is not None and others.data.get("validation_share") is not None:
+            raise ValueError("must be left out where validation_share is given: each fold validates in turn")
+        return folds
+
+    @field_validator("pruner")
+    @classmethod
+    def _pruner_judges_what_there_is(cls, pruner: str, others: ValidationInfo) -> str:
+        folds = others.data.get("folds")
+        if folds is not None and pruner not in ("wilcoxon", "none"):
+            raise ValueError("must be wilcoxon or none with folds: the others judge epochs")
+        if folds is None and pruner == "wilcoxon":
+            raise ValueError("may be wilcoxon with --folds only: it judges folds")
+        return pruner
 
 
 Settings = TypeVar("Settings", bound=DataSettings)

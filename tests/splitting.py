@@ -11,7 +11,7 @@ from pipeline.data.source import Split, TrainingData
 def as_data(images: ImageSet, *, seed: int = 0) -> TrainingData:
     """Return ``images`` as the training images of a data set."""
     source = ArrayImages(images)
-    return TrainingData(source, make_partition(source, seed=seed), seed)
+    return TrainingData(source, make_partition(source, seed=seed))
 
 
 def split(images: ImageSet, *, seed: int = 0) -> Split:

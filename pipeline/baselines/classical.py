@@ -9,11 +9,12 @@ import numpy as np
 
 from pipeline.data.image_set import Array, ImageSet
 from pipeline.data.source import Split
+from pipeline.evaluation.assessment import Assessment, Fold
 from pipeline.evaluation.scores import Predictions
 from pipeline.tracking.model_log import log_classical
-from pipeline.tracking.training_artifacts import log_judgement, summary_metrics
+from pipeline.tracking.training_artifacts import log_judgement
 from pipeline.tracking.training_run import TrainingRun
-from pipeline.training.result import Epoch
+from pipeline.training.result import Ending, Epoch, TrainingResult
 
 _PRINCIPAL_COMPONENTS = 60
 _LANDMARKS = 2000
@@ -33,13 +34,22 @@ def train_classical(split: Split, *, run: TrainingRun, seed: int) -> Epoch:
         1, _loss(fitted), _accuracy(fitted), _loss(judged), _accuracy(judged), learning_rate=0.0, epoch_seconds=seconds
     )
     run.log_epoch(1, epoch.metrics())
-    log_judgement(run, judged, split.validation.images)
+    assessment = _assess(model, split, epoch, judged)
+    log_judgement(run, assessment)
     run.log_text(f"{model}\n", "architecture.txt")
     model_id = log_classical(run, model, split.input_shape, split.class_names)
-    n_images = min(len(split.train.labels), _MOST_IMAGES)
-    figures = summary_metrics(epoch, _n_parameters(model), seconds, n_images / seconds)
-    run.log_summary(figures, model_id=model_id)
+    run.log_summary(assessment.figures(), model_id=model_id)
     return epoch
+
+
+def _assess(model: Any, split: Split, epoch: Epoch, judged: Predictions) -> Assessment:
+    n_images = min(len(split.train.labels), _MOST_IMAGES)
+    result = TrainingResult(
+        network=None, epochs=(epoch,), best_epoch=epoch, ending=Ending.COMPLETE, reason="",
+        n_parameters=_n_parameters(model), train_seconds=epoch.epoch_seconds,
+        images_per_second=n_images / epoch.epoch_seconds,
+    )  # fmt: skip
+    return Assessment((Fold(1, result, epoch, judged, split.validation.images),), n_folds=1, best_fold=1)
 
 
 def fit_classical(images: ImageSet, *, seed: int) -> Any:

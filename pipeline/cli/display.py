@@ -69,6 +69,14 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def _place(training: Started, epoch: int) -> str:
+    """Say where a training is, by the epoch that it is at over all folds."""
+    n_epochs = training.n_epochs // training.n_folds
+    folds_done, epochs_done = divmod(min(epoch, training.n_epochs) - 1, n_epochs)
+    fold = f"fold {folds_done + 1}/{training.n_folds} " if training.n_folds > 1 else ""
+    return f"{fold}epoch {epochs_done + 1}/{n_epochs}"
+
+
 class PlainDisplay:
     """One line a training, for output that is no terminal."""
 
@@ -122,7 +130,7 @@ class LiveDisplay(PlainDisplay):
             console=console, transient=True,
         )  # fmt: skip
         self._total_bar: TaskID | None = None
-        self._bars: dict[int, tuple[TaskID, int]] = {}
+        self._bars: dict[int, tuple[TaskID, Started]] = {}
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -142,14 +150,13 @@ class LiveDisplay(PlainDisplay):
     def show(self, event: Event) -> None:
         """Move the bars."""
         if isinstance(event, Started):
-            epochs = event.n_epochs
-            bar = self._progress.add_task(event.name, total=epochs, note=f"epoch 1/{epochs}")
-            self._bars[event.number] = (bar, epochs)
+            bar = self._progress.add_task(event.name, total=event.n_epochs, note=_place(event, 1))
+            self._bars[event.number] = (bar, event)
         elif isinstance(event, Advanced) and event.number in self._bars:
-            bar, epochs = self._bars[event.number]
+            bar, training = self._bars[event.number]
             value = "" if event.value is None else f"  {self._tally.metric.name} {event.value:.4f}"
-            epoch = min(event.epoch, epochs)
-            self._progress.update(bar, completed=event.epoch - 1 + event.share, note=f"epoch {epoch}/{epochs}{value}")
+            note = f"{_place(training, event.epoch)}{value}"
+            self._progress.update(bar, completed=event.epoch - 1 + event.share, note=note)
         elif isinstance(event, Ended) and event.number in self._bars:
             self._progress.remove_task(self._bars.pop(event.number)[0])
         super().show(event)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pipeline.cli import options as common
-from pipeline.cli.options import NUMBER, TEXT, options
+from pipeline.cli.options import NUMBER, TEXT, WHOLE, options
 
 
 @click.command()
@@ -27,8 +27,11 @@ from pipeline.cli.options import NUMBER, TEXT, options
     common.metric,
     click.option("--sampler", default="tpe", show_default=True,
                  help="tpe, random, gp, cmaes, qmc or grid."),
-    click.option("--pruner", default="successive_halving", show_default=True,
-                 help="successive_halving, hyperband, median, percentile, patient or none."),
+    click.option("--folds", type=WHOLE, default="auto", show_default="one split",
+                 help="Folds of a cross-validation, 2 to 20: a trial trains once a fold and counts by their mean."),
+    click.option("--pruner", default="auto", show_default="successive_halving, or wilcoxon with --folds",
+                 help="successive_halving, hyperband, median, percentile, patient or none; with --folds: wilcoxon, "
+                      "which stops a trial whose folds are worse than the best trial's, or none."),
     common.seed,
     # Where it runs, what it keeps.
     click.option("--study", type=TEXT, default="auto", show_default="the data set's name",

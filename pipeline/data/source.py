@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,11 +38,14 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """All that may be seen of a data set before promotion: its training images, split once, at any size."""
+    """All that may be seen of a data set before promotion: its training images, split, at any size.
+
+    Where there are ``folds``, networks are judged on each of them in turn, and not on the ``partition``.
+    """
 
     images: ImageSource
     partition: Partition
-    seed: int
+    folds: tuple[Partition, ...] = ()
     _sized: dict[int, ImageSet] = field(default_factory=dict)
 
     @property
@@ -50,22 +54,33 @@ class TrainingData:
         return self.images.digest
 
     @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """What networks are judged on: the folds, or the one partition."""
+        return self.folds or (self.partition,)
+
+    @property
+    def n_splits(self) -> int:
+        """How many times a configuration is trained to be judged."""
+        return len(self.partitions)
+
+    @property
     def split_digest(self) -> str:
         """16 hexadecimal digits; figures are comparable where they are the same: the same validation images."""
-        state = hashlib.sha256(self.digest.encode())
-        state.update(np.ascontiguousarray(self.partition.validation, dtype=np.int64).data)
-        return state.hexdigest()[:16]
+        validation = (np.ascontiguousarray(part.validation, dtype=np.int64).tobytes() for part in self.partitions)
+        return hashlib.sha256(self.digest.encode() + b"|".join(validation)).hexdigest()[:16]
 
     def profile(self) -> dict[str, object]:
-        """Return the sizes of the split, the class names and each class's share."""
+        """Return the sizes of the split (of the first fold), the class names and each class's share."""
         names, labels = self.images.class_names, self.images.labels
         shares = np.bincount(labels, minlength=len(names)) / len(labels)
+        first = self.partitions[0]
         return {
-            "n_train": len(self.partition.train),
-            "n_validation": len(self.partition.validation),
+            "n_train": len(first.train),
+            "n_validation": len(first.validation),
             "input_shape": list(self.images.input_shape),
             "class_names": list(names),
             "class_shares": dict(zip(names, shares.round(4).tolist(), strict=True)),
+            **({"n_folds": len(self.folds)} if self.folds else {}),
         }
 
     def at(self, image_size: int) -> Split:
@@ -76,14 +91,13 @@ class TrainingData:
         """
         return self._split(self.partition, image_size)
 
-    def folds(self, n_folds: int, image_size: int) -> tuple[Split, ...]:
-        """Return ``n_folds`` splits for cross-validation at ``image_size``, the same ones for each call.
+    def splits(self, image_size: int) -> Iterator[Split]:
+        """Yield what networks are judged on at ``image_size``, one split at a time: each is a copy of the images.
 
         Raises:
-            DataError: a class has too few images, or they cannot be had at that size.
+            DataError: the images cannot be had at that size.
         """
-        partitions = make_folds(self.images, n_folds=n_folds, seed=self.seed)
-        return tuple(self._split(partition, image_size) for partition in partitions)
+        return (self._split(partition, image_size) for partition in self.partitions)
 
     def _split(self, partition: Partition, image_size: int) -> Split:
         if image_size not in self._sized:
@@ -92,15 +106,16 @@ class TrainingData:
         return Split(sized.subset(partition.train), sized.subset(partition.validation))
 
 
-def load_training_data(settings: DataSettings) -> TrainingData:
-    """Load the training images of a named data set or of an ``.npz`` file, and split them.
+def load_training_data(settings: DataSettings, *, n_folds: int | None = None) -> TrainingData:
+    """Load the training images of a named data set or of an ``.npz`` file, and split them, in ``n_folds`` if given.
 
     Raises:
-        DataError: the name is unknown, or the data cannot be used.
+        DataError: the name is unknown, the data cannot be used, or a class has too few images for the folds.
     """
     images = load_images(settings.dataset, settings.data_dir)
     partition = make_partition(images, seed=settings.seed, validation_share=settings.validation_share)
-    return TrainingData(images, partition, settings.seed)
+    folds = () if n_folds is None else make_folds(images, n_folds=n_folds, seed=settings.seed)
+    return TrainingData(images, partition, folds)
 
 
 def load_images(dataset: str, data_dir: Path) -> ImageSource:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from pipeline.data.image_set import Array
 from pipeline.evaluation.scores import Predictions
-from pipeline.training.result import Epoch
+from pipeline.training.result import Epoch, mean_curve
 
 _TRAIN, _VALIDATION = "#1f77b4", "#d95f02"
 _MAX_CLASSES_WITH_NUMBERS = 25
@@ -30,28 +30,34 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def draw_curves(epochs: Sequence[Epoch], best_epoch: Epoch) -> Figure:
-    """Draw accuracy and loss of training and validation over the epochs, the best epoch marked."""
+def draw_curves(curves: Sequence[Sequence[Epoch]], best_epoch: Epoch) -> Figure:
+    """Draw accuracy and loss of training and validation over the epochs, the best epoch marked.
+
+    Of several folds each is a thin line, and their mean, as far as all of them go, the bold one; ``best_epoch`` is the
+    mean of their best.
+    """
     figure = _figure(10, 4)
     figure.subplots_adjust(left=0.06, right=0.98, bottom=0.13, top=0.91, wspace=0.16)
-    numbers = [epoch.number for epoch in epochs]
+    of_folds = f", mean of {len(curves)} folds" if len(curves) > 1 else ""
+    best = "best epochs: median {}, mean {:.4f}" if of_folds else "best epoch: {} ({:.4f})"
     for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
-        axes.plot(numbers, [getattr(e, name) for e in epochs], "o-", ms=3, color=_TRAIN, label="training")
-        validation = [getattr(e, f"val_{name}") for e in epochs]
-        axes.plot(numbers, validation, "o-", ms=3, color=_VALIDATION, label="validation")
-        value = getattr(best_epoch, f"val_{name}")
-        axes.axvline(
-            best_epoch.number,
-            color="0.6",
-            lw=1,
-            ls="--",
-            label=f"best epoch: {best_epoch.number} ({value:.4f})",
-        )
+        _draw_curve(axes, curves, name, color=_TRAIN, label=f"training{of_folds}")
+        _draw_curve(axes, curves, f"val_{name}", color=_VALIDATION, label=f"validation{of_folds}")
+        label = best.format(best_epoch.number, getattr(best_epoch, f"val_{name}"))
+        axes.axvline(best_epoch.number, color="0.6", lw=1, ls="--", label=label)
         axes.set(xlabel="epoch", title=name.capitalize())
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25)
         axes.legend(frameon=False, fontsize=9)
     return figure
+
+
+def _draw_curve(axes: Axes, curves: Sequence[Sequence[Epoch]], name: str, *, color: str, label: str) -> None:
+    folds, mean = curves if len(curves) > 1 else (), mean_curve(curves)
+    for epochs in folds:
+        axes.plot([e.number for e in epochs], [getattr(e, name) for e in epochs], lw=0.7, alpha=0.5, color=color)
+    values, width = [getattr(e, name) for e in mean], 2.2 if folds else 1.5
+    axes.plot([e.number for e in mean], values, "o-", ms=3, lw=width, color=color, label=label)
 
 
 def draw_confusion(table: pd.DataFrame) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import optuna
 from optuna.trial import TrialState
@@ -45,7 +46,8 @@ class Objective:
         trial = self._ask()
         configuration = Configuration(self.session.space.suggest(trial))
         name = names.run_name(trial.number)
-        self.fitting.mailbox.send(Started(trial.number, name, configuration.plan.epochs))
+        n_folds = self.fitting.data.n_splits
+        self.fitting.mailbox.send(Started(trial.number, name, configuration.plan.epochs * n_folds, n_folds))
         run = self._start_run(trial, configuration)
         outcome = self._fit(trial, configuration, run, command.deadline)
         self._tell(trial, outcome)
@@ -82,17 +84,27 @@ class Objective:
     def _fit(
         self, trial: optuna.Trial, configuration: Configuration, run: TrainingRun, deadline: float | None
     ) -> Outcome:
-        def judge(epoch: Epoch) -> str | None:
-            value = self._value(epoch)
-            trial.report(value, step=epoch.number)
-            if epoch.number < configuration.plan.epochs and trial.should_prune():
-                return f"{self.fitting.metric.name} {value:.4f} after epoch {epoch.number} is not among the best"
-            return None
-
-        return self.fitting.fit(
-            configuration, run=run, number=trial.number, seed=self._seed(trial),
-            deadline=deadline, judge=judge, keeps_model=self._keeps_model,
+        fit = partial(
+            self.fitting.fit, configuration, run=run, number=trial.number, seed=self._seed(trial), deadline=deadline,
+            keeps_model=self._keeps_model,
         )  # fmt: skip
+        if self.fitting.data.folds:
+            return fit(judge_fold=partial(self._judge_fold, trial))
+        return fit(judge=partial(self._judge_epoch, trial, configuration.plan.epochs))
+
+    def _judge_epoch(self, trial: optuna.Trial, n_epochs: int, epoch: Epoch) -> str | None:
+        value = self._value(epoch)
+        trial.report(value, step=epoch.number)
+        if epoch.number < n_epochs and trial.should_prune():
+            return f"{self.fitting.metric.name} {value:.4f} after epoch {epoch.number} is not among the best"
+        return None
+
+    def _judge_fold(self, trial: optuna.Trial, fold: int, best: Epoch) -> str | None:
+        """Report a fold's best value: folds are the same for all trials, so that Optuna can compare them in pairs."""
+        trial.report(self._value(best), step=fold)
+        if fold < self.fitting.data.n_splits and trial.should_prune():
+            return f"{self.fitting.metric.name} of the first {fold} folds is worse than the best trial's"
+        return None
 
     def _seed(self, trial: optuna.Trial) -> int:
         return derive_seed(self.session.settings.seed, trial.number)
@@ -125,7 +137,7 @@ def load_objective(session: StudySession, mailbox: Mailbox, *, worker_index: int
     configure_device(threads=session.threads)
     pruner = make_pruner(settings.pruner, max_epochs=session.space.max_epochs)
     fitting = Fitting(
-        data=load_training_data(settings), metric=get_metric(settings.metric),
+        data=load_training_data(settings, n_folds=settings.folds), metric=get_metric(settings.metric),
         precision=resolve_precision(settings.precision), mailbox=mailbox,
     )  # fmt: skip
     study = optuna.load_study(study_name=settings.study, storage=open_storage(session.storage), pruner=pruner)

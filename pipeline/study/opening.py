@@ -35,6 +35,8 @@ class Preparation:
             "space": self.space.fingerprint,
             "metric": self.metric.name,
             "seed": str(self.settings.seed),
+            "validation share": str(self.settings.validation_share),
+            "folds": str(self.data.n_splits),
         }
 
 
@@ -42,7 +44,7 @@ def check_identity(study: optuna.Study | None, preparation: Preparation) -> None
     """Check that a study that exists is the one that the settings mean.
 
     Raises:
-        SettingError: its data, space, metric or seed are others.
+        SettingError: its data, space, metric, seed or split are others.
     """
     if study is None or _IDENTITY not in study.user_attrs:
         return
@@ -50,8 +52,8 @@ def check_identity(study: optuna.Study | None, preparation: Preparation) -> None
     changed = [name for name in is_now if was.get(name) != is_now[name]]
     if changed:
         raise SettingError(
-            f"a study keeps its dataset, space, metric and seed, but {', '.join(changed)} of study "
-            f"'{preparation.settings.study}' changed; give the new search a name of its own with --study"
+            f"a study keeps its dataset, space, metric, seed, validation share and folds, but {', '.join(changed)} of "
+            f"study '{preparation.settings.study}' changed; give the new search a name of its own with --study"
         )
 
 

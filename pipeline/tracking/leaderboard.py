@@ -18,6 +18,7 @@ METRICS = (
     "train_seconds",
     "images_per_second",
 )
+SPREAD_METRICS = ("best_val_accuracy_sd", "n_folds")  # columns only where a trial has them
 
 
 def read_leaderboard(store: TrackingStore, *, split: str, metric: Metric, study: str | None = None) -> pd.DataFrame:
@@ -58,6 +59,7 @@ def _belongs(run: Run, study: str | None) -> bool:
 
 def _row(run: Run) -> dict[str, object]:
     figures = {name: run.data.metrics.get(name) for name in METRICS}
+    figures |= {name: run.data.metrics[name] for name in SPREAD_METRICS if name in run.data.metrics}
     tags = {"reason": run.data.tags.get(names.REASON, ""), "run_id": run.info.run_id}
     return {
         "run": run.info.run_name,

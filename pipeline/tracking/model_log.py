@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -15,18 +16,21 @@ _KERAS = ("tensorflow", "keras", "numpy", "mlflow")
 _SKLEARN = ("scikit-learn", "cloudpickle", "numpy", "mlflow")
 
 
-def log_network(run: TrainingRun, network: Any, class_names: tuple[str, ...]) -> str:
+def log_network(
+    run: TrainingRun, network: Any, class_names: tuple[str, ...], *, provenance: Mapping[str, object]
+) -> str:
     """Log a network as the run's model ``model`` and return the model's id.
 
     It takes raw images as float32 of 0..255 and holds its scaling. Its metadata has ``class_names``, and how to read
-    the ``output``: ``softmax`` is one probability a class, ``sigmoid`` one alone, of the ``positive_class``.
+    the ``output``: ``softmax`` is one probability a class, ``sigmoid`` one alone, of the ``positive_class``;
+    and its ``provenance``.
     Requirements are named here: MLflow would start a process to guess them, for 5 to 10 seconds a model.
     """
     import mlflow.keras
 
     return _log(
         run, input_shape=network.input_shape[1:], n_outputs=network.output_shape[-1], class_names=class_names,
-        packages=_KERAS, flavor=mlflow.keras, model=network,
+        packages=_KERAS, provenance=provenance, flavor=mlflow.keras, model=network,
     )  # fmt: skip
 
 
@@ -36,13 +40,14 @@ def log_classical(run: TrainingRun, model: Any, input_shape: tuple[int, ...], cl
 
     return _log(
         run, input_shape=input_shape, n_outputs=len(class_names), class_names=class_names, packages=_SKLEARN,
-        flavor=mlflow.sklearn, sk_model=model, pyfunc_predict_fn="predict_proba", serialization_format="cloudpickle",
+        provenance={}, flavor=mlflow.sklearn, sk_model=model,
+        pyfunc_predict_fn="predict_proba", serialization_format="cloudpickle",
     )  # fmt: skip
 
 
 def _log(
     run: TrainingRun, *, input_shape: tuple[int, ...], n_outputs: int, class_names: tuple[str, ...],
-    packages: tuple[str, ...], **flavored: Any,
+    packages: tuple[str, ...], provenance: Mapping[str, object], **flavored: Any,
 ) -> str:  # fmt: skip
     import mlflow
 
@@ -50,7 +55,7 @@ def _log(
     logged = run.store.client.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id)
     Model.log(
         artifact_path=None, run_id=run.run_id, model_id=logged.model_id,
-        signature=_signature(input_shape, n_outputs), metadata=_metadata(n_outputs, class_names),
+        signature=_signature(input_shape, n_outputs), metadata={**_metadata(n_outputs, class_names), **provenance},
         pip_requirements=[f"{package}=={version(package)}" for package in packages], **flavored,
     )  # fmt: skip
     return str(logged.model_id)

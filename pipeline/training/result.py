@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import fmean, median_low
 from typing import Any
 
 
@@ -16,6 +18,11 @@ class Ending(StrEnum):
     DIVERGED = "diverged"
     TIME_UP = "time up"
     INTERRUPTED = "interrupted"
+
+    @property
+    def is_finish(self) -> bool:
+        """Whether the training came to its own end."""
+        return self in (Ending.COMPLETE, Ending.EARLY)
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,17 @@ class Epoch:
     def metrics(self) -> dict[str, float]:
         """Return the epoch's metrics by name."""
         return {name: value for name, value in vars(self).items() if name != "number"}
+
+
+def mean_epoch(epochs: Sequence[Epoch]) -> Epoch:
+    """Return the mean of epochs, figure by figure; its number is their median, the lower of two."""
+    figures = {name: fmean(epoch.metrics()[name] for epoch in epochs) for name in epochs[0].metrics()}
+    return Epoch(median_low(epoch.number for epoch in epochs), **figures)
+
+
+def mean_curve(curves: Iterable[Sequence[Epoch]]) -> tuple[Epoch, ...]:
+    """Return the means of the epochs that all curves have: a mean over some of them would jump where others end."""
+    return tuple(mean_epoch(same) for same in zip(*curves, strict=False))
 
 
 @dataclass(frozen=True, eq=False)

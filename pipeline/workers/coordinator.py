@@ -145,6 +145,7 @@ class Coordinator:
             worker.is_idle, worker.is_busy, worker.training = True, False, None
         if isinstance(event, Started):
             worker.training = event.number
+            worker.n_trainings += event.n_folds - 1  # each fold builds a network
         if isinstance(event, Ended):
             self._count(event)
         self.show(event)

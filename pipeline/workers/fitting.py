@@ -1,20 +1,23 @@
-"""Train a configuration in a worker, live in its run, and log what comes of it."""
+"""Train a configuration in a worker, on each split that judges it, live in its run, and log what comes of it."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.data.source import TrainingData
+from pipeline.tracking.curve_log import CurveLog
 from pipeline.tracking.names import State
 from pipeline.tracking.training_artifacts import log_artifacts
 from pipeline.tracking.training_run import TrainingRun
-from pipeline.training.configuration import Configuration
+from pipeline.training.configuration import Configuration, Setup
 from pipeline.training.metric import Metric
+from pipeline.training.plan import TrainingPlan
 from pipeline.training.result import Ending, Epoch, TrainingResult
 from pipeline.training.trainer import train
+from pipeline.workers.folds import Folds, JudgeFold
 from pipeline.workers.mailbox import Mailbox, Pulse
+from pipeline.workers.watch import Watch
 
 _STATES = {
     Ending.EARLY: State.COMPLETE,
@@ -23,11 +26,15 @@ _STATES = {
     Ending.TIME_UP: State.PRUNED,
     Ending.INTERRUPTED: State.FAIL,
 }
+_SEEDS_BETWEEN_FOLDS = 7919  # the first fold has the training's own seed
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended; ``is_cut_off`` where it should be tried again, ``best`` where an epoch was finished."""
+    """How a training ended; ``is_cut_off`` where it should be tried again.
+
+    ``best`` is the mean of its folds' best epochs, where there is one.
+    """
 
     state: State
     reason: str
@@ -52,49 +59,51 @@ class Fitting:
         number: int,
         seed: int,
         deadline: float | None,
-        judge: Callable[[Epoch], str | None],
         keeps_model: Callable[[Epoch], bool],
+        judge: Callable[[Epoch], str | None] = lambda epoch: None,
+        judge_fold: JudgeFold = lambda fold, best: None,
     ) -> Outcome:
-        """Train, and log the epochs as they come, then artifacts and figures; never raises for what happens in it.
+        """Train on each split, and log epochs as they come, then artifacts and figures; never raises for what happens.
 
-        ``judge`` gets each finished epoch and returns a reason to prune, or None; ``keeps_model`` gets the best one.
+        ``judge`` gets each finished epoch, ``judge_fold`` each finished split; both return a reason to prune, or None.
+        ``keeps_model`` gets the mean of the best epochs.
         """
         try:
-            setup = configuration.setup(self.data.at(configuration.image_size))
-            pulse = Pulse(number, self.mailbox)
-
-            def on_epoch(epoch: Epoch) -> str | None:
-                run.log_epoch(epoch.number, epoch.metrics())
-                pulse.epoch_done(epoch.number, getattr(epoch, self.metric.name))
-                return judge(epoch)
-
-            def on_batch(share: float) -> Ending | None:
-                pulse.batch_done(share)
-                if self.mailbox.is_interrupted():
-                    return Ending.INTERRUPTED
-                return Ending.TIME_UP if deadline is not None and time.time() >= deadline else None
-
-            result = train(
-                build=setup.build, plan=configuration.plan, data=setup.split, metric=self.metric, seed=seed,
-                precision=self.precision, on_epoch=on_epoch, on_batch=on_batch,
-            )  # fmt: skip
-            if result.best_epoch is not None:
-                network = setup.finish(result.network)
-                log_artifacts(run, result, network, setup.split.validation, keep_model=keeps_model(result.best_epoch))
-            return outcome_of(result)
+            folds = Folds(self.data.n_splits, self.metric, judge_fold)
+            curves, pulse = CurveLog(run, self.data.n_splits), Pulse(number, self.mailbox)
+            watch = Watch(curves, pulse, self.mailbox, self.metric, judge, deadline)
+            for index, split in enumerate(self.data.splits(configuration.image_size)):
+                watch.begin_fold(index * configuration.plan.epochs)
+                setup = configuration.setup(split)
+                fold_seed = (seed + index * _SEEDS_BETWEEN_FOLDS) % 2**31
+                folds.take(self._train(setup, configuration.plan, fold_seed, watch), setup, split.validation.images)
+                if folds.is_over:
+                    break
+            curves.close(folds.n_taken)
+            if folds.best_epoch is not None:
+                keep_model = keeps_model(folds.best_epoch)
+                log_artifacts(run, folds.assessment(), folds.network, keep_model=keep_model)
+            return outcome_of(folds)
         except Exception as error:  # whatever a configuration does, the work goes on
             return Outcome(State.FAIL, describe_failure(error))
 
+    def _train(self, setup: Setup, plan: TrainingPlan, seed: int, watch: Watch) -> TrainingResult:
+        return train(
+            build=setup.build, plan=plan, data=setup.split, metric=self.metric, seed=seed,
+            precision=self.precision, on_epoch=watch.on_epoch, on_batch=watch.on_batch,
+        )  # fmt: skip
 
-def outcome_of(result: TrainingResult) -> Outcome:
+
+def outcome_of(folds: Folds) -> Outcome:
     """Return how a training ended; one that was cut off fails, to be tried again."""
-    best = result.best_epoch
-    if result.ending is Ending.COMPLETE:
+    best = folds.best_epoch
+    if folds.ending is Ending.COMPLETE:
         return Outcome(State.COMPLETE, "", best)
-    if result.ending is Ending.TIME_UP and not result.epochs:
-        return Outcome(State.FAIL, "time up before the first epoch was over", is_cut_off=True)
-    state = _STATES[result.ending]
-    reason = f"{result.ending}: {result.reason}".removesuffix(": ")
+    if folds.ending is Ending.TIME_UP and best is None:
+        unit = "epoch" if folds.n_folds == 1 else "fold"
+        return Outcome(State.FAIL, f"time up before the first {unit} was over", is_cut_off=True)
+    state = _STATES[folds.ending]
+    reason = f"{folds.ending}: {folds.reason}".removesuffix(": ")
     return Outcome(state, reason, best, is_cut_off=state is State.FAIL)
 
 

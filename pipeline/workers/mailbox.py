@@ -47,16 +47,22 @@ class Pulse:
 
     def __init__(self, number: int, mailbox: Mailbox) -> None:
         self._number, self._mailbox = number, mailbox
+        self._n_epochs_before = 0
         self._epoch, self._value = 1, None  # type: tuple[int, float | None]
         self._last = 0.0
+
+    def begin_fold(self, n_epochs_before: int) -> None:
+        """Note that a fold begins; those before it have ``n_epochs_before`` together, at most."""
+        self._n_epochs_before = n_epochs_before
+        self._epoch = n_epochs_before + 1
 
     def batch_done(self, share: float) -> None:
         """Note that ``share`` of the epoch is done."""
         self._maybe_send(share)
 
     def epoch_done(self, epoch: int, value: float) -> None:
-        """Note an epoch's end, and its metric."""
-        self._epoch, self._value = epoch + 1, value
+        """Note the end of an epoch of this fold, and its metric."""
+        self._epoch, self._value = self._n_epochs_before + epoch + 1, value
         self._maybe_send(0.0)
 
     def _maybe_send(self, share: float) -> None:

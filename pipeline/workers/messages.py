@@ -42,16 +42,17 @@ class StartFailed:
 
 @dataclass(frozen=True)
 class Started:
-    """Event: a training of ``n_epochs`` at most has begun, in a run called ``name``."""
+    """Event: a training has begun, in a run called ``name``: of ``n_epochs`` at most over all its ``n_folds``."""
 
     number: int
     name: str
     n_epochs: int
+    n_folds: int = 1
 
 
 @dataclass(frozen=True)
 class Advanced:
-    """Event: ``share`` of the ``epoch`` (from 1) is done; ``value`` is the metric of the one before."""
+    """Event: ``share`` of the ``epoch`` (from 1, over all folds) is done; ``value`` is the metric of the one before."""
 
     number: int
     epoch: int

@@ -100,7 +100,7 @@ def test_job_states_the_best_reported_figure_and_keeps_the_file() -> None:
 
 def test_fingerprint_changes_with_all_that_makes_a_training_another_one() -> None:
     data, model = made((8, 8, 1)), read_document("tiny_8x8")
-    other_data = TrainingData(data.images, make_partition(data.images, seed=1), 1)
+    other_data = TrainingData(data.images, make_partition(data.images, seed=1))
     job = hand_made_job(model, data, settings())
     plain = job.fingerprint(data, settings())
 

@@ -127,6 +127,20 @@ def test_live_display_shows_epoch_current_and_best_accuracy(tmp_path: Path) -> N
     assert "1/5 trials, 0 pruned | best val_accuracy 0.5000" in at_work
 
 
+def test_live_display_shows_the_fold_and_its_epoch(tmp_path: Path) -> None:
+    screen = StringIO()
+    display = LiveDisplay(make_tally(), Console(file=screen, force_terminal=True, width=140, color_system=None))
+    with display:
+        display.start("study 'tiny'", tmp_path / "log")
+        for event in (Started(0, "trial-0000", 15, n_folds=5), Advanced(0, 5, 0.5, 0.71)):
+            display.show(event)
+        display._progress.refresh()
+        at_work = screen.getvalue()
+        (bar,) = [task for task in display._progress.tasks if task.description == "trial-0000"]
+    assert "fold 2/5 epoch 2/3  val_accuracy 0.7100" in at_work
+    assert (bar.completed, bar.total) == (4.5, 15)
+
+
 def test_live_display_keeps_a_line_a_finished_trial(tmp_path: Path) -> None:
     text = shown(LiveDisplay, tmp_path / "log", is_terminal=True)
     assert "COMPLETE  val_accuracy 0.9300" in text

@@ -35,6 +35,17 @@ REFUSED_OPTIONS = {
     "unknown dataset": (["--dataset", "cifar11"], ["dataset", "'cifar11'", "did you mean 'cifar10'?"]),
     "unknown sampler": (["--sampler", "tpee"], ["sampler", "'tpe'", "'tpee'", "--sampler"]),
     "unknown pruner": (["--pruner", "never"], ["pruner", "'median'", "'never'", "--pruner"]),
+    "pruner of epochs with folds": (
+        ["--folds", "5", "--pruner", "median"],
+        ["pruner must be wilcoxon or none with folds", "'median'", "--pruner"],
+    ),
+    "pruner of folds without": (["--pruner", "wilcoxon"], ["pruner", "with --folds only", "'wilcoxon'", "--pruner"]),
+    "one fold": (["--folds", "1"], ["folds", "greater than or equal to 2", "got 1", "--folds"]),
+    "too many folds": (["--folds", "21"], ["folds", "less than or equal to 20", "got 21", "--folds"]),
+    "folds and a share": (
+        ["--folds", "5", "--validation-share", "0.2"],
+        ["folds must be left out where validation_share is given", "got 5", "--folds"],
+    ),
     "unknown metric": (["--metric", "val_acc"], ["metric", "'val_acc'", "did you mean 'val_accuracy'?"]),
     "unknown precision": (["--precision", "int8"], ["precision", "'bfloat16'", "'int8'", "--precision"]),
     "unknown keep_models": (["--keep-models", "some"], ["keep_models", "'best'", "'some'", "--keep-models"]),
@@ -92,6 +103,13 @@ def test_npz_without_test_images_is_refused_and_writes_nothing(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["half.npz"]
 
 
+def test_more_folds_than_images_of_a_class_are_refused_and_write_nothing(tmp_path: Path) -> None:
+    images, labels = np.arange(40 * 64, dtype=np.uint8).reshape(40, 8, 8), np.array([0] * 37 + [1] * 3)
+    np.savez(tmp_path / "rare.npz", x_train=images, y_train=labels, x_test=images[:2], y_test=labels[:2])
+    assert_refused(run_search(tmp_path, "--dataset", "rare.npz", "--folds", "5"), "5 folds", "got 3 of '1'", "fewer")
+    assert [path.name for path in tmp_path.iterdir()] == ["rare.npz"]
+
+
 @pytest.mark.parametrize("spelling", ["--timeout_minutes", "--timeout-minutes"])
 def test_option_is_understood_with_underscores_and_with_hyphens(spelling: str, tmp_path: Path) -> None:
     assert_refused(run_search(tmp_path, spelling, "-3"), "timeout_minutes", "greater than 0")
@@ -99,6 +117,6 @@ def test_option_is_understood_with_underscores_and_with_hyphens(spelling: str, t
 
 @pytest.mark.parametrize("word", ["none", "auto", ""])
 def test_open_value_reads_as_if_the_option_were_left_out(word: str, tmp_path: Path) -> None:
-    open_options = ("timeout_minutes", "epochs", "workers", "space", "study", "storage", "data_dir")
+    open_options = ("timeout_minutes", "epochs", "folds", "workers", "space", "study", "storage", "data_dir")
     options = [part for name in open_options for part in (f"--{name}", word)]
     assert_refused(run_search(tmp_path, *options, "--sampler", "grid"), "digits.yaml", "learning_rate")

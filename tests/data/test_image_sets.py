@@ -16,7 +16,7 @@ from pipeline.data.image_source import ArrayImages
 from pipeline.data.named import CLASS_NAMES
 from pipeline.data.partition import make_folds, make_partition
 from pipeline.data.scaling import fit_scaling
-from pipeline.data.source import load_images
+from pipeline.data.source import TrainingData, load_images
 from pipeline.errors import DataError
 from pipeline.knobs.table import KNOBS
 from pipeline.settings import dataset_name
@@ -317,3 +317,32 @@ def test_folds_validate_every_image_once_and_repeat() -> None:
 def test_more_folds_than_images_of_a_class_are_refused() -> None:
     with pytest.raises(DataError, match=r"^made: 5 folds need as many .* got 4 of '0'; use fewer folds"):
         make_folds(ArrayImages(made(8, 2)), n_folds=5, seed=0)
+
+
+def folded(n_folds: int) -> TrainingData:
+    """Return 30 images in ``n_folds`` folds; 0: split once."""
+    source = ArrayImages(made(30, 3))
+    folds = make_folds(source, n_folds=n_folds, seed=1) if n_folds else ()
+    return TrainingData(source, make_partition(source, seed=1), folds)
+
+
+def test_data_in_folds_are_judged_on_each_and_data_without_on_the_one_split() -> None:
+    folds, (whole,) = list(folded(5).splits(0)), list(folded(0).splits(0))
+
+    assert (folded(5).n_splits, folded(0).n_splits) == (5, 1)
+    assert [len(fold.validation.labels) for fold in folds] == [6] * 5
+    assert np.array_equal(whole.validation.images, folded(0).at(0).validation.images)
+
+
+def test_digest_of_the_split_tells_folds_from_other_folds_and_from_none() -> None:
+    digests = [folded(n_folds).split_digest for n_folds in (0, 2, 3, 5)]
+
+    assert len(set(digests)) == 4
+    assert digests == [folded(n_folds).split_digest for n_folds in (0, 2, 3, 5)]
+
+
+def test_profile_names_the_folds_where_there_are_some() -> None:
+    profile = folded(5).profile()
+
+    assert (profile["n_folds"], profile["n_train"], profile["n_validation"]) == (5, 24, 6)
+    assert "n_folds" not in folded(0).profile()

@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from pipeline.data.image_set import Array
 from pipeline.evaluation.figures import draw_confusion, draw_curves, draw_mistakes
 from pipeline.evaluation.scores import Predictions, confusion_table, predict, report_table
-from pipeline.training.result import Epoch
+from pipeline.training.result import Epoch, mean_epoch
 
 
 def predictions_of(rows: list[list[float]], labels: list[int], names: tuple[str, ...]) -> Predictions:
@@ -177,7 +177,7 @@ def test_confusion_of_a_class_without_images_is_drawn() -> None:
 def test_curves_mark_the_best_epoch(n_epochs: int) -> None:
     epochs = [Epoch(n, 2 / n, 1 - 1 / n, 3 / n, 0.9 - 0.5 / n, 0.1, 1.0) for n in range(1, n_epochs + 1)]
 
-    figure = draw_curves(epochs, epochs[-1])
+    figure = draw_curves([epochs], epochs[-1])
 
     accuracy, loss = figure.axes
     texts = texts_of(figure)
@@ -187,6 +187,27 @@ def test_curves_mark_the_best_epoch(n_epochs: int) -> None:
     drawn = [np.asarray(line.get_ydata()).tolist() for line in (*accuracy.lines[:2], *loss.lines[:2])]
     names = ("accuracy", "val_accuracy", "loss", "val_loss")
     assert drawn == [[getattr(epoch, name) for epoch in epochs] for name in names]
+    assert len(accuracy.lines) == len(loss.lines) == 3
+
+
+def test_curves_of_folds_are_thin_beneath_their_mean_as_far_as_all_go() -> None:
+    folds = [[Epoch(n, 1.0, 0.1 * n, 2.0, 0.1 * fold, 0.1, 1.0) for n in range(1, 3 + fold)] for fold in (0, 1, 2)]
+    best = mean_epoch([epochs[-1] for epochs in folds])
+
+    accuracy, loss = draw_curves(folds, best).axes
+
+    lines = {line.get_label(): line for line in accuracy.lines if not str(line.get_label()).startswith("_")}
+    assert set(lines) == {
+        "training, mean of 3 folds",
+        "validation, mean of 3 folds",
+        "best epochs: median 3, mean 0.1000",
+    }
+    bold = lines["validation, mean of 3 folds"]
+    thin = [line for line in accuracy.lines if line.get_color() == bold.get_color() and line is not bold]
+    assert np.asarray(bold.get_ydata()).tolist() == pytest.approx([0.1, 0.1])
+    assert [len(np.asarray(line.get_ydata())) for line in thin] == [2, 3, 4]
+    assert all(line.get_linewidth() < bold.get_linewidth() for line in thin)
+    assert "best epochs: median 3, mean 2.0000" in [line.get_label() for line in loss.lines]
 
 
 IMAGES = {

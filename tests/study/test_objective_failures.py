@@ -13,8 +13,10 @@ from workplace import Workplace
 
 from pipeline.errors import PipelineError
 from pipeline.tracking.names import State
-from pipeline.training.result import Ending, TrainingResult
+from pipeline.training.metric import get_metric
+from pipeline.training.result import Ending
 from pipeline.workers.fitting import describe_failure, outcome_of
+from pipeline.workers.folds import Folds
 from pipeline.workers.messages import Advanced, Ended, Event, Ready
 
 ONE_EPOCH_SPACE = "knobs: {blocks: 1, filters: {choices: [4, 8]}, batch_size: 8, epochs: 1}\n"
@@ -60,11 +62,8 @@ def test_description_of_a_failure_is_short_enough_for_a_tag() -> None:
     ],
 )
 def test_state_of_a_trial_follows_from_how_its_training_ended(ending: Ending, state: State) -> None:
-    result = TrainingResult(
-        network=None, epochs=(), best_epoch=None, ending=ending, reason="because", n_parameters=1, train_seconds=1.0,
-        images_per_second=0.0,
-    )  # fmt: skip
-    assert outcome_of(result).state is state
+    folds = Folds(1, get_metric("val_accuracy"), lambda fold, best: None, ending, "because")
+    assert outcome_of(folds).state is state
 
 
 def kill_worker_once(on: type[Event]) -> Callable[[Event], None]:

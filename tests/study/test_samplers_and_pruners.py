@@ -45,6 +45,7 @@ PRUNER_CLASSES = {
     "median": optuna.pruners.MedianPruner,
     "percentile": optuna.pruners.PercentilePruner,
     "patient": optuna.pruners.PatientPruner,
+    "wilcoxon": optuna.pruners.WilcoxonPruner,
     "none": optuna.pruners.NopPruner,
 }
 
@@ -182,6 +183,27 @@ def test_hopeless_trial_is_pruned_where_small_values_are_good(pruner: str) -> No
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_best_trial_is_never_pruned(pruner: str) -> None:
     assert prune_epoch(pruner, EXCELLENT, others=GOOD, direction="maximize") is None
+
+
+FOLDS = [0.91, 0.93, 0.90, 0.92, 0.94]  # best accuracy of each fold of the best trial
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_wilcoxon_prunes_after_three_folds_that_are_all_worse(direction: str) -> None:
+    sign = 1 if direction == "maximize" else -1
+    best, worse = [sign * value for value in FOLDS], [sign * (value - 0.01) for value in FOLDS]
+    assert prune_epoch("wilcoxon", worse, others=[best], direction=direction) == 3
+
+
+def test_wilcoxon_compares_each_fold_with_the_same_one_of_the_best_trial() -> None:
+    """The trial's mean is below the best one's, but it is worse in one of the hard folds alone."""
+    mixed = [0.92, 0.94, 0.80, 0.93, 0.95]
+    assert sum(mixed) < sum(FOLDS)
+    assert prune_epoch("wilcoxon", mixed, others=[FOLDS], direction="maximize") is None
+
+
+def test_wilcoxon_lets_the_first_trial_finish() -> None:
+    assert prune_epoch("wilcoxon", HOPELESS, others=[], direction="maximize") is None
 
 
 def test_pruner_none_lets_a_hopeless_trial_go_on() -> None:
