@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.cli.display import LiveDisplay, PlainDisplay, Tally, make_display
-from pipeline.cli.summary import print_summary
+from pipeline.cli.summary import print_board, print_summary
 from pipeline.study.search import SearchOutcome
 from pipeline.tracking.names import State
 from pipeline.training.metric import get_metric
@@ -185,6 +186,8 @@ def outcome(n_trials: int, *, n_run: int, folder: str = "/data") -> SearchOutcom
         "learning_rate": ["0.012345678"] * n_trials,
         "optimizer": ["sgd"] * n_trials,
         "epochs": ["15"] * n_trials,
+        "kind": ["trial"] * n_trials,
+        "reported_accuracy": [float("nan")] * n_trials,
     }
     return SearchOutcome(
         leaderboard=pd.DataFrame(rows), metric=get_metric("val_accuracy"), n_run=n_run,
@@ -193,16 +196,33 @@ def outcome(n_trials: int, *, n_run: int, folder: str = "/data") -> SearchOutcom
     )  # fmt: skip
 
 
-def test_summary_shows_the_ten_best_and_the_best_knobs(capsys: pytest.CaptureFixture[str]) -> None:
-    print_summary(outcome(12, n_run=12))
+def test_summary_shows_the_best_twenty_and_the_best_knobs(capsys: pytest.CaptureFixture[str]) -> None:
+    print_summary(outcome(22, n_run=22))
     text = capsys.readouterr().out
-    assert "10 of 12 trials" in text
-    assert "trial-0009" in text
-    assert "trial-0010" not in text
+    assert "Leaderboard: 20 of 22" in text
+    assert "trial-0019" in text
+    assert "trial-0020" not in text
+    assert "reported" not in text
     assert "0.9900" in text
     assert "12,345" in text
     assert "Best knobs (trial-0000):\n  learning_rate: 0.01235\n  optimizer: sgd\n" in text
     assert "epochs:" not in text
+
+
+def test_board_shows_what_documents_report_and_says_what_it_is_worth(capsys: pytest.CaptureFixture[str]) -> None:
+    board = outcome(2, n_run=2).leaderboard.assign(kind=["baseline", "trial"], reported_accuracy=[0.71, float("nan")])
+    print_board(board)
+    text = capsys.readouterr().out
+    assert "reported" in text
+    assert "0.7100" in text
+    assert "test images stay sealed" in text
+
+
+def test_best_knobs_are_those_of_the_best_trial_where_a_baseline_leads(capsys: pytest.CaptureFixture[str]) -> None:
+    found = outcome(2, n_run=2)
+    led = replace(found, leaderboard=found.leaderboard.assign(kind=["baseline", "trial"]))
+    print_summary(led)
+    assert "Best knobs (trial-0001):" in capsys.readouterr().out
 
 
 def test_summary_names_the_ui_command_and_the_log_even_in_a_folder_with_brackets(
