@@ -1,14 +1,20 @@
-"""Batches for Keras, gathered from arrays in memory; every pass shuffles anew, and a seed repeats all of it."""
+"""Batches for Keras, gathered from memory or disk; every pass shuffles anew, and a seed repeats all of it."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pipeline.data.augmentation import Augmentation, make_augment
 from pipeline.data.image_set import Array, ImageSet
+from pipeline.data.pixels import Pixels, StoredPixels
 from pipeline.data.scaling import pixel_range
+
+_LEAST_AT_ONCE, _MOST_AT_ONCE = 16, 500
+_POSITIONS_AT_ONCE = 2**20  # each has the numbers of all filters of a layer
 
 
 def training_batches(
@@ -29,7 +35,7 @@ def training_batches(
     """
     import tensorflow as tf
 
-    pixels, labels = tf.constant(images.images), tf.constant(images.labels)
+    pixels_at, labels = _gatherer(images.images), tf.constant(images.labels)
     n_images, n_classes = len(images.labels), len(images.class_names)
     weights = tf.constant(balanced_weights(images)) if class_weights else None
     augment = make_augment(
@@ -37,7 +43,7 @@ def training_batches(
     )  # fmt: skip
 
     def gather(indices: Any, batch_seed: Any) -> Any:
-        batch, classes = tf.gather(pixels, indices), tf.gather(labels, indices)
+        batch, classes = pixels_at(indices), tf.gather(labels, indices)
         targets = tf.one_hot(classes, n_classes) * (1 - label_smoothing) + label_smoothing / n_classes
         batch = augment(batch, tf.cast(batch_seed, tf.int32)) if augment else batch
         parts = (batch, targets[:, -n_outputs:])
@@ -62,10 +68,35 @@ def steps_per_epoch(n_images: int, batch_size: int) -> int:
     return max(1, n_images // batch_size)
 
 
-def validation_batches(images: ImageSet, *, n_outputs: int, batch_size: int = 500) -> Any:
+def images_at_once(input_shape: tuple[int, ...]) -> int:
+    """Return how many images a network takes at once without training: 500, less of large ones, to save memory."""
+    return max(_LEAST_AT_ONCE, min(_MOST_AT_ONCE, _POSITIONS_AT_ONCE // math.prod(input_shape[:-1])))
+
+
+def validation_batches(images: ImageSet, *, n_outputs: int, batch_size: int | None = None) -> Any:
     """Return a ``tf.data.Dataset`` of (images, targets) in the images' order; targets as for training, but plain."""
     import tensorflow as tf
 
+    pixels_at, labels = _gatherer(images.images), tf.constant(images.labels)
     n_classes = len(images.class_names)
-    batches = tf.data.Dataset.from_tensor_slices((images.images, images.labels)).batch(batch_size)
-    return batches.map(lambda pixels, labels: (pixels, tf.one_hot(labels, n_classes)[:, -n_outputs:])).prefetch(2)
+    indices = tf.data.Dataset.range(len(images.labels)).batch(batch_size or images_at_once(images.input_shape))
+
+    def gather(indices: Any) -> Any:
+        return pixels_at(indices), tf.one_hot(tf.gather(labels, indices), n_classes)[:, -n_outputs:]
+
+    return indices.map(gather).prefetch(2)
+
+
+def _gatherer(pixels: Pixels) -> Callable[[Any], Any]:
+    """Return a TensorFlow function from indices to images."""
+    import tensorflow as tf
+
+    if not isinstance(pixels, StoredPixels):
+        in_memory = tf.constant(pixels)
+        return lambda indices: tf.gather(in_memory, indices)
+
+    def read(indices: Any) -> Any:
+        batch = tf.numpy_function(pixels.__getitem__, [indices], pixels.dtype, stateful=False)
+        return tf.ensure_shape(batch, (indices.shape[0], *pixels.shape[1:]))
+
+    return read

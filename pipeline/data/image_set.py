@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.data.pixels import Pixels, in_parts, take
 from pipeline.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -21,12 +22,12 @@ class ImageSet:
     """Images with their labels.
 
     ``images`` has the shape (n, height, width, channels), or (n, length, channels) for sequences, as uint8 or
-    float32; ``labels`` the shape (n,) as int32, counting into ``class_names``.
+    float32, in memory or on disk; ``labels`` the shape (n,) as int32, counting into ``class_names``.
     """
 
     name: str
     source: str
-    images: Array
+    images: Pixels
     labels: Array
     class_names: tuple[str, ...]
 
@@ -38,13 +39,14 @@ class ImageSet:
     def digest(self) -> str:
         """Return 32 hexadecimal digits (of SHA-256) that change with any pixel, label, shape or type."""
         state = hashlib.sha256(f"{self.images.shape}{self.images.dtype}{self.class_names}".encode())
-        state.update(np.ascontiguousarray(self.images).view(np.uint8).data)
+        for part in in_parts(self.images):
+            state.update(np.ascontiguousarray(part).view(np.uint8).data)
         state.update(np.ascontiguousarray(self.labels).data)
         return state.hexdigest()[:32]
 
     def subset(self, indices: Array) -> ImageSet:
-        """Return the images at ``indices``."""
-        return ImageSet(self.name, self.source, self.images[indices], self.labels[indices], self.class_names)
+        """Return the images at ``indices``; those on disk stay there."""
+        return ImageSet(self.name, self.source, take(self.images, indices), self.labels[indices], self.class_names)
 
 
 def make_image_set(

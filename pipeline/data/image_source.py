@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pipeline.data.image_set import Array, ImageSet
+from pipeline.data.pixels import Pixels
 from pipeline.errors import DataError
 
 _RESIZED_AT_ONCE = 1000
@@ -129,7 +130,7 @@ class ArrayImages:
         return ImageSet(self.name, self.source, resized, self.labels, self.class_names)
 
 
-def _resize(images: Array, side: int) -> Array:
+def _resize(images: Pixels, side: int) -> Array:
     import tensorflow as tf
 
     out = np.empty((len(images), side, side, images.shape[-1]), images.dtype)

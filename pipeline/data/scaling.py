@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.data.image_set import Array
+from pipeline.data.pixels import Pixels, extremes, extremes_per_channel, in_parts
 
 _LEAST_SPAN = 1e-6  # images of one value are divided by this
 
@@ -19,29 +21,38 @@ class Scaling:
     offset: tuple[float, ...]
 
 
-def fit_scaling(kind: str, images: Array) -> Scaling:
+def fit_scaling(kind: str, images: Pixels) -> Scaling:
     """Fit the scaling that the knob ``scaling`` names on training images of shape (n, ..., channels).
 
     ``zero_one`` takes the pixel range to 0..1, ``min_max`` the least and greatest value of the whole array,
     ``min_max_per_channel`` those of each channel; ``standard`` gives each channel mean 0 and deviation 1.
     """
-    flat = images.reshape(-1, images.shape[-1])
     if kind == "standard":
-        return _from_origin(flat.mean(axis=0, dtype=np.float64), flat.std(axis=0, dtype=np.float64))
+        mean = _mean(images, lambda flat: flat)
+        return _from_origin(mean, np.sqrt(_mean(images, lambda flat: np.square(flat - mean))))
     if kind == "min_max_per_channel":
-        low, high = flat.min(axis=0).astype(np.float64), flat.max(axis=0).astype(np.float64)
+        low, high = extremes_per_channel(images)
     else:
-        ends = (images.min(), images.max()) if kind == "min_max" else pixel_range(images)
-        low, high = (np.full(flat.shape[1], end, np.float64) for end in ends)
+        ends = extremes(images) if kind == "min_max" else pixel_range(images)
+        low, high = (np.full(images.shape[-1], end, np.float64) for end in ends)
     return _from_origin(low, high - low)
 
 
-def pixel_range(images: Array) -> tuple[float, float]:
+def pixel_range(images: Pixels) -> tuple[float, float]:
     """Return black and white: 0 and 255 for whole pixels, the least and the greatest value for others."""
-    return (0.0, 255.0) if images.dtype == np.uint8 else (float(images.min()), float(images.max()))
+    return (0.0, 255.0) if images.dtype == np.uint8 else extremes(images)
 
 
 def _from_origin(origin: Array, span: Array) -> Scaling:
     """Return the scaling that takes ``origin`` to 0 and ``span`` to 1, one of each a channel."""
     span = np.maximum(span, _LEAST_SPAN)
     return Scaling(tuple((1 / span).tolist()), tuple((-origin / span).tolist()))
+
+
+def _mean(images: Pixels, of: Callable[[Array], Array]) -> Array:
+    """Return the mean of a function of the pixels, one a channel; images are read a part at a time."""
+    n_channels = images.shape[-1]
+    total = np.zeros(n_channels)
+    for part in in_parts(images):
+        total += of(part.reshape(-1, n_channels)).sum(axis=0, dtype=np.float64)
+    return total / np.prod(images.shape[:-1])

@@ -8,7 +8,7 @@ from statistics import stdev
 
 import numpy as np
 
-from pipeline.data.image_set import Array
+from pipeline.data.pixels import Pixels, joined
 from pipeline.evaluation.scores import Predictions
 from pipeline.training.result import Epoch, TrainingResult, mean_epoch
 
@@ -24,7 +24,7 @@ class Fold:
     result: TrainingResult
     best_epoch: Epoch
     predictions: Predictions
-    images: Array
+    images: Pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +59,9 @@ class Assessment:
         )
 
     @property
-    def images(self) -> Array:
+    def images(self) -> Pixels:
         """The raw images that ``predictions`` are of, in the same order."""
-        return np.concatenate([fold.images for fold in self.folds])
+        return joined([fold.images for fold in self.folds])
 
     def figures(self) -> dict[str, float]:
         """Return the single figures by name; spread and count only where there are folds."""

@@ -13,6 +13,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from pipeline.data.image_set import Array
+from pipeline.data.pixels import Pixels, extremes
 from pipeline.evaluation.scores import Predictions
 from pipeline.training.result import Epoch, mean_curve
 
@@ -113,7 +114,7 @@ def _write_cells(axes: Axes, counts: Array, shares: Array) -> None:
             axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
 
 
-def draw_mistakes(images: Array, predictions: Predictions) -> Figure:
+def draw_mistakes(images: Pixels, predictions: Predictions) -> Figure:
     """Draw the most confident mistakes with true class, predicted class and its probability.
 
     ``images`` are the raw images of shape (n, height, width, channels), or sequences of (n, length, channels).
@@ -126,7 +127,7 @@ def draw_mistakes(images: Array, predictions: Predictions) -> Figure:
     figure = _figure(columns * 1.8, height)
     figure.subplots_adjust(left=0.02, right=0.98, bottom=0.02, top=1 - 0.95 / height, wspace=0.1, hspace=0.32)
     panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-    low, high = float(images.min()), float(images.max())
+    low, high = extremes(images)
     for axes in panels:
         axes.axis("off")
     for axes, index in zip(panels, shown, strict=False):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.data.batches import images_at_once
 from pipeline.data.image_set import Array
-
-_BATCH_SIZE = 500
+from pipeline.data.pixels import Pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +33,14 @@ class Predictions:
         return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
 
 
-def predict(network: Any, images: Array, labels: Array, class_names: tuple[str, ...]) -> Predictions:
+def predict(network: Any, images: Pixels, labels: Array, class_names: tuple[str, ...]) -> Predictions:
     """Run a Keras network over raw images, layer by layer: tracing it would cost more than it saves here.
 
     A network with one output gives the probability of the second of two classes; the first has what is left.
     """
-    starts = range(0, len(images), _BATCH_SIZE)
-    parts = [np.asarray(network(images[start : start + _BATCH_SIZE], training=False)) for start in starts]
+    n_at_once = images_at_once(images.shape[1:])
+    starts = range(0, len(images), n_at_once)
+    parts = [np.asarray(network(images[start : start + n_at_once], training=False)) for start in starts]
     outputs = np.concatenate(parts)
     probabilities = np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
     return Predictions(probabilities, labels, class_names)

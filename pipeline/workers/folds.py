@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.data.image_set import Array
+from pipeline.data.pixels import Pixels
 from pipeline.evaluation.assessment import Assessment, Fold
 from pipeline.evaluation.scores import predict
 from pipeline.training.configuration import Setup
@@ -54,7 +54,7 @@ class Folds:
         assert self._best is not None
         return Assessment(tuple(self._taken), self.n_folds, self._best.number)
 
-    def take(self, result: TrainingResult, setup: Setup, images: Array) -> None:
+    def take(self, result: TrainingResult, setup: Setup, images: Pixels) -> None:
         """Take the training on the next split, with the raw ``images`` of its validation part."""
         number, best = self.n_taken + 1, result.best_epoch
         self.ending, self.reason = result.ending, self._reason(result, number)
