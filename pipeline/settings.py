@@ -161,12 +161,18 @@ def default_data_dir() -> Path:
     return (Path(keras_home) if keras_home else Path.home() / ".keras") / "datasets"
 
 
+def cache_dir() -> Path:
+    """Return the user's folder for what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "knobsearch"
+
+
 def space_path(space: str | None, dataset: str) -> Path:
-    """Return the file of the search space: the user's, the data set's own, or the general default."""
+    """Return the file of the search space: the user's, the data set's own, or the default of its kind."""
     if space is not None:
         return Path(space).expanduser()
-    own = SPACES_DIR / f"{dataset}.yaml"
-    return own if own.exists() else SPACES_DIR / "default.yaml"
+    is_folder = os.path.isdir(Path(dataset).expanduser())
+    own = SPACES_DIR / f"{dataset_name(dataset) if is_folder else dataset}.yaml"
+    return own if own.exists() else SPACES_DIR / ("photographs.yaml" if is_folder else "default.yaml")
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def options(*groups: Option | tuple[Option, ...]) -> Callable[[Command], Command
     return decorate
 
 
-_DATA_SETS = "digits, mnist, fashion_mnist, cifar10, cifar100, or the path of an .npz."
+_DATA_SETS = "digits, mnist, fashion_mnist, cifar10, cifar100, or the path of an .npz or of a folder of photographs."
 
 dataset = click.option("--dataset", default="digits", show_default=True, help=_DATA_SETS)
 dataset_or_own = click.option(
@@ -50,9 +50,9 @@ data = (
     click.option("--data-dir", type=TEXT, default="auto", show_default="PIPELINE_DATA_DIR, or Keras's cache",
                  help="Folder that may hold NAME.npz."),
     click.option("--image-size", type=WHOLE, default="auto", show_default="as the configuration says",
-                 help="Side in pixels that images are resized to."),
+                 help="Side in pixels that images are resized to; photographs become squares, of 96 where it is 0."),
     click.option("--validation-share", type=NUMBER, default="auto", show_default="a tenth to a fifth",
-                 help="Share of the training images that validates."),
+                 help="Share of the training images that validates, where the data set does not say which do."),
 )  # fmt: skip
 epochs = click.option("--epochs", type=WHOLE, default="auto", show_default="as the configuration says",
                       help="The most epochs that one training may have.")  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,9 @@ from pipeline.data.image_source import ArrayImages, ImageSource
 from pipeline.data.named import NAMES, load_named
 from pipeline.data.npz import read_training_images
 from pipeline.data.partition import Partition, make_folds, make_partition
+from pipeline.data.photographs.folder import load_photographs
 from pipeline.errors import DataError, did_you_mean
-from pipeline.settings import DataSettings
+from pipeline.settings import DataSettings, dataset_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +109,7 @@ class TrainingData:
 
 
 def load_training_data(settings: DataSettings, *, n_folds: int | None = None) -> TrainingData:
-    """Load the training images of a named data set or of an ``.npz`` file, and split them, in ``n_folds`` if given.
+    """Load the training images of a data set, and split them, in ``n_folds`` folds if given.
 
     Raises:
         DataError: the name is unknown, the data cannot be used, or a class has too few images for the folds.
@@ -119,7 +121,7 @@ def load_training_data(settings: DataSettings, *, n_folds: int | None = None) ->
 
 
 def load_images(dataset: str, data_dir: Path) -> ImageSource:
-    """Load the training images of a named data set or of an ``.npz`` file.
+    """Load the training images of a named data set, of an ``.npz`` file or of a folder of photographs.
 
     Raises:
         DataError: the name is unknown, or the data cannot be used.
@@ -127,11 +129,13 @@ def load_images(dataset: str, data_dir: Path) -> ImageSource:
     if dataset in NAMES:
         return ArrayImages(load_named(dataset, data_dir))
     path = Path(dataset).expanduser()
-    if path.suffix != ".npz":
+    if os.path.isdir(path):  # as the methods of Path do not, it answers for what may not be read, too
+        return load_photographs(path, name=dataset_name(dataset))
+    if path.suffix != ".npz" and (os.path.exists(path) or path.name == dataset):
         raise DataError(
-            f"dataset must be one of {', '.join(NAMES)}, or the path of an .npz file, got '{dataset}'; "
-            f"{did_you_mean(dataset, NAMES)}"
+            f"dataset must be one of {', '.join(NAMES)}, the path of an .npz file or that of a folder of photographs, "
+            f"got '{dataset}'; {did_you_mean(dataset, NAMES)}"
         )
-    if not path.is_file():
-        raise DataError(f"dataset '{path}' is no file; check the path")
+    if not os.path.isfile(path):
+        raise DataError(f"dataset '{path}' is no file and no folder; check the path")
     return ArrayImages(read_training_images(path, name=path.stem))

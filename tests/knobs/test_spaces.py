@@ -17,7 +17,7 @@ from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS
 from pipeline.model.hand_made.documents import find_point
-from pipeline.settings import SPACES_DIR
+from pipeline.settings import SPACES_DIR, space_path
 
 Read = Callable[[str], SearchSpace]
 SPACES = sorted(path for path in SPACES_DIR.glob("*.yaml") if path.stat().st_size)
@@ -311,3 +311,16 @@ def test_knob_at_its_default_is_the_same_as_one_that_is_left_out() -> None:
 
     assert named.fingerprint == FINGERPRINTED.fingerprint
     assert SearchSpace("x", {**FINGERPRINTED.domains, "momentum": Fixed(0.8)}).fingerprint != named.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("dataset", "space"),
+    [("digits", "digits"), ("photos", "photographs"), ("./cifar10", "cifar10"), ("my.npz", "default")],
+)
+def test_space_is_chosen_by_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, space: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("photos", "cifar10"):
+        (tmp_path / folder).mkdir()
+
+    assert space_path(None, dataset) == SPACES_DIR / f"{space}.yaml"
+    assert space_path("mine.yaml", dataset) == Path("mine.yaml")

@@ -1,0 +1,1 @@
+"""Folders of photographs: names of files, then layout, checks, the sealed test part, pixels, and their cache."""

@@ -1,0 +1,89 @@
+"""The files below a folder, by their names: which may be images, and which are passed over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipeline.data.photographs.wording import printable
+from pipeline.errors import DataError
+
+_ENDINGS = "jpg jpeg jpe jfif png apng gif webp avif tif tiff bmp dib ppm pgm pbm pnm"
+SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
+_CLUTTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"))
+
+
+@dataclass(frozen=True)
+class Files:
+    """What lies below ``root``, by paths relative to it, in ascending order.
+
+    ``images`` are the files with an image's suffix, links to files that are gone included; ``folders`` those in
+    ``root`` and directly below these; ``n_others`` counts all other files.
+    """
+
+    root: Path
+    images: tuple[PurePosixPath, ...]
+    folders: tuple[PurePosixPath, ...]
+    n_others: int
+
+
+def find_files(root: Path) -> Files:
+    """List a folder, and all that is below it; hidden files and what operating systems leave behind do not count.
+
+    Links are followed, but for those that lead back to a folder they lie in.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    images, folders, n_others = [], [], 0
+    for entry in _walk(root, PurePosixPath(), ()):
+        if entry.identity is not None:
+            folders.append(entry.place)
+        elif entry.place.suffix.lower() in SUFFIXES:
+            images.append(entry.place)
+        else:
+            n_others += 1
+    near = (place for place in folders if len(place.parts) <= 2)
+    return Files(root, tuple(sorted(images)), tuple(sorted(near)), n_others)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A file or folder; ``identity`` tells folders apart, whatever links lead there, and is None for files."""
+
+    place: PurePosixPath
+    identity: tuple[int, int] | None
+
+
+def _walk(root: Path, place: PurePosixPath, above: tuple[tuple[int, int] | None, ...]) -> Iterator[_Entry]:
+    """Yield all that is below ``root / place``, which lies in the folders ``above``."""
+    try:
+        here = (*above, _identity(root / place))
+        with os.scandir(root / place) as listed:
+            entries = [_read(entry, place) for entry in listed if not _is_clutter(entry.name)]
+    except OSError as error:
+        raise DataError(
+            f"{printable(root / place)}: the folder cannot be read ({error.strerror}); mend its permissions, or move "
+            "it away"
+        ) from error
+    for entry in entries:
+        if entry.identity is None:
+            yield entry
+        elif entry.identity not in here:
+            yield entry
+            yield from _walk(root, entry.place, here)
+
+
+def _read(entry: os.DirEntry[str], place: PurePosixPath) -> _Entry:
+    return _Entry(place / entry.name, _identity(entry) if entry.is_dir() else None)
+
+
+def _identity(folder: Path | os.DirEntry[str]) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _is_clutter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _CLUTTER
