@@ -15,9 +15,13 @@ from pipeline.training.configuration import Configuration, hand_made_configurati
 from pipeline.training.metric import get_metric
 from pipeline.training.trainer import train
 
-DOCUMENTS = {path.stem: read_hand_made(path) for path in sorted(DOCUMENTS_DIR.glob("*.yaml"))}
-LARGE = {name for name, model in DOCUMENTS.items() if max(model.input_shape) >= 224}
-TRANSFER = {name for name, model in DOCUMENTS.items() if model.backbone is not None}
+# One of each kind of layers and settings; all the others train a few steps in tests/model/test_documents.py.
+QUICK = ("cifar10_model_8", "cnn_bn_1", "example_1d", "letters_dnn", "mnist_chapter4")
+SLOW = ("weather_model_3_plateau",)
+
+
+def document(name: str) -> HandMade:
+    return read_hand_made(DOCUMENTS_DIR / f"{name}.yaml")
 
 
 def some_images(model: HandMade) -> Split:
@@ -28,7 +32,9 @@ def some_images(model: HandMade) -> Split:
     return split(make_image_set(name="some", source="some", images=images, labels=np.arange(n_images) % n_classes))
 
 
-def train_shortly(model: HandMade) -> None:
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+def test_hand_made_model_trains_by_its_own_settings(name: str) -> None:
+    model = document(name)
     configuration = hand_made_configuration(model).with_epochs_at_most(2)
     setup = configuration.setup(some_images(model))
 
@@ -38,18 +44,7 @@ def train_shortly(model: HandMade) -> None:
 
     assert [epoch.number for epoch in result.epochs] == [1, 2]
     assert all(np.isfinite([epoch.loss, epoch.val_loss]).all() for epoch in result.epochs)
-    assert result.n_parameters == (model.n_parameters or result.n_parameters)
-
-
-@pytest.mark.parametrize("name", sorted(DOCUMENTS.keys() - LARGE - TRANSFER))
-def test_hand_made_model_trains_by_its_own_settings(name: str) -> None:
-    train_shortly(DOCUMENTS[name])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(LARGE - TRANSFER))
-def test_hand_made_model_for_photographs_trains_by_its_own_settings(name: str) -> None:
-    train_shortly(DOCUMENTS[name])
+    assert result.n_parameters == model.n_parameters
 
 
 def test_knobs_are_read_back_from_what_mlflow_keeps_of_them() -> None:
@@ -59,7 +54,7 @@ def test_knobs_are_read_back_from_what_mlflow_keeps_of_them() -> None:
 
 
 def test_parameters_of_a_hand_made_model_leave_out_the_knobs_of_the_network() -> None:
-    parameters = hand_made_configuration(DOCUMENTS["cifar10_model_1"]).parameters()
+    parameters = hand_made_configuration(document("cifar10_model_1")).parameters()
 
     assert parameters["batch_size"] == 32
     assert not {"blocks", "filters", "head", "fc_units"} & set(parameters)
