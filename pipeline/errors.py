@@ -6,10 +6,12 @@ PipelineError                       (1: an unforeseen failure)
 │   ├── SpaceError                  a search space file
 │   ├── ModelFileError              a file with a hand-made model
 │   ├── OutputError                 a network whose output does not fit the data's classes
+│   ├── BackboneError               a backbone: its images, or its weights
 │   └── DataError                   a data set
 └── TrainingsFailed                 (1: training after training failed)
 
-The message of each is one line: the rule, the value received, the fix.
+The message of each is one line: the rule, the value received, the fix. TrainingStopped stands beside the tree: it tells
+a worker that a training ended before its first epoch, and never reaches the command line.
 """
 
 from __future__ import annotations
@@ -46,12 +48,24 @@ class OutputError(InputError):
     """A network whose output does not fit the classes of the data."""
 
 
+class BackboneError(InputError):
+    """A backbone that does not take the images, or whose weights cannot be had."""
+
+
 class DataError(InputError):
     """A data set that cannot be used."""
 
 
 class TrainingsFailed(PipelineError):  # noqa: N818 - names the event, as Optuna's TrialPruned does
     """Trainings that fail one after another."""
+
+
+class TrainingStopped(Exception):  # noqa: N818 - no error, and no line of the command line
+    """A training that was asked to stop before its first epoch; ``ending`` says why."""
+
+    def __init__(self, ending: str) -> None:
+        super().__init__(ending)
+        self.ending = ending
 
 
 def did_you_mean(name: object, valid_names: Iterable[str]) -> str:

@@ -157,13 +157,19 @@ def default_data_dir() -> Path:
     """Return ``PIPELINE_DATA_DIR``, or Keras's own cache of data sets."""
     if folder := os.environ.get("PIPELINE_DATA_DIR"):
         return Path(folder).expanduser()
-    keras_home = os.environ.get("KERAS_HOME")
-    return (Path(keras_home) if keras_home else Path.home() / ".keras") / "datasets"
+    return keras_home() / "datasets"
+
+
+def keras_home() -> Path:
+    """Return the folder of Keras's own caches."""
+    folder = os.environ.get("KERAS_HOME")
+    return Path(folder) if folder else Path.home() / ".keras"
 
 
 def cache_dir() -> Path:
-    """Return the user's folder for what can be made again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "knobsearch"
+    """Return the folder for what can be computed again: ``knobsearch`` in ``XDG_CACHE_HOME`` or ``~/.cache``."""
+    folder = os.environ.get("XDG_CACHE_HOME")
+    return (Path(folder) if folder else Path.home() / ".cache") / "knobsearch"
 
 
 def space_path(space: str | None, dataset: str) -> Path:

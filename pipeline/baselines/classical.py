@@ -34,19 +34,19 @@ def train_classical(split: Split, *, run: TrainingRun, seed: int) -> Epoch:
         1, _loss(fitted), _accuracy(fitted), _loss(judged), _accuracy(judged), learning_rate=0.0, epoch_seconds=seconds
     )
     run.log_epoch(1, epoch.metrics())
-    assessment = _assess(model, split, epoch, judged)
+    assessment = _assess(split, epoch, judged)
     log_judgement(run, assessment)
     run.log_text(f"{model}\n", "architecture.txt")
     model_id = log_classical(run, model, split.input_shape, split.class_names)
-    run.log_summary(assessment.figures(), model_id=model_id)
+    run.log_summary({**assessment.figures(), "n_parameters": _n_parameters(model)}, model_id=model_id)
     return epoch
 
 
-def _assess(model: Any, split: Split, epoch: Epoch, judged: Predictions) -> Assessment:
+def _assess(split: Split, epoch: Epoch, judged: Predictions) -> Assessment:
     n_images = min(len(split.train.labels), _MOST_IMAGES)
     result = TrainingResult(
         network=None, epochs=(epoch,), best_epoch=epoch, ending=Ending.COMPLETE, reason="",
-        n_parameters=_n_parameters(model), train_seconds=epoch.epoch_seconds,
+        train_seconds=epoch.epoch_seconds,
         images_per_second=n_images / epoch.epoch_seconds,
     )  # fmt: skip
     return Assessment((Fold(1, result, epoch, judged, split.validation.images),), n_folds=1, best_fold=1)

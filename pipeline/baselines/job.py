@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from pipeline.data.source import TrainingData
 from pipeline.errors import ModelFileError
+from pipeline.model.backbone_weights import require_weights
 from pipeline.model.hand_made import HandMade
 from pipeline.settings import TrainingSettings
 from pipeline.tracking import names
@@ -49,7 +50,10 @@ def hand_made_job(model: HandMade, data: TrainingData, settings: TrainingSetting
 
     Raises:
         ModelFileError: it was made for other images or classes.
+        BackboneError: the weights that its backbone starts from cannot be had.
     """
+    if model.pretrained_backbone is not None:
+        require_weights(model.pretrained_backbone, settings.data_dir)
     configuration = hand_made_configuration(model).with_epochs_at_most(settings.epochs)
     size = _image_size(model, data) if settings.image_size is None else settings.image_size
     return Job(

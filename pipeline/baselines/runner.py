@@ -12,6 +12,7 @@ from pipeline.data.source import load_training_data
 from pipeline.tracking import names
 from pipeline.tracking.names import State
 from pipeline.tracking.training_run import TrainingRun
+from pipeline.training.backbone_cache import BackboneCache
 from pipeline.training.device import configure_device, resolve_precision
 from pipeline.training.metric import get_metric
 from pipeline.workers.fitting import Fitting, Outcome, describe_failure
@@ -81,5 +82,6 @@ def load_runner(session: JobSession, mailbox: Mailbox) -> JobRunner:
     fitting = Fitting(
         data=load_training_data(settings), metric=get_metric(settings.metric),
         precision=resolve_precision(settings.precision), mailbox=mailbox,
+        backbones=BackboneCache(settings.data_dir),
     )  # fmt: skip
     return JobRunner(session, fitting)

@@ -22,14 +22,20 @@ def download(name: str, path: Path) -> None:
     Raises:
         DataError: the download failed; the message says which file to put where.
     """
-    command = [sys.executable, "-m", "pipeline.data.download", name, str(path)]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no reason given"
+    reason = run_apart("pipeline.data.download", name, str(path))
+    if reason is not None:
         raise DataError(
             f"data set '{name}' is neither at '{path}' nor could Keras download it ({reason}); put a file {name}.npz "
             f"with x_train, y_train, x_test and y_test into '{path.parent}', or name its folder with --data-dir"
         )
+
+
+def run_apart(module: str, *arguments: str) -> str | None:
+    """Run ``python -m module`` in a process of its own; return the last line of what it complains of where it fails."""
+    done = subprocess.run([sys.executable, "-m", module, *arguments], stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode == 0:
+        return None
+    return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no reason given"
 
 
 def _fetch(name: str, path: Path) -> None:

@@ -20,6 +20,11 @@ class Scaling:
     factor: tuple[float, ...]
     offset: tuple[float, ...]
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether pixels stay as they are."""
+        return set(self.factor) == {1.0} and set(self.offset) == {0.0}
+
 
 def fit_scaling(kind: str, images: Pixels) -> Scaling:
     """Fit the scaling that the knob ``scaling`` names on training images of shape (n, ..., channels).
@@ -41,6 +46,15 @@ def fit_scaling(kind: str, images: Pixels) -> Scaling:
 def pixel_range(images: Pixels) -> tuple[float, float]:
     """Return black and white: 0 and 255 for whole pixels, the least and the greatest value for others."""
     return (0.0, 255.0) if images.dtype == np.uint8 else extremes(images)
+
+
+def scale_to_bytes(images: Pixels) -> Scaling:
+    """Fit the scaling of training images to 0..255, which backbones take; whole pixels stay as they are."""
+    n_channels = images.shape[-1]
+    if images.dtype == np.uint8:
+        return Scaling((1.0,) * n_channels, (0.0,) * n_channels)
+    unit = fit_scaling("zero_one", images)
+    return Scaling(tuple(255 * factor for factor in unit.factor), tuple(255 * offset for offset in unit.offset))
 
 
 def _from_origin(origin: Array, span: Array) -> Scaling:

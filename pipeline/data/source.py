@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.image_set import ImageSet
+from pipeline.data.image_set import Array, ImageSet
 from pipeline.data.image_source import ArrayImages, ImageSource
 from pipeline.data.named import NAMES, load_named
 from pipeline.data.npz import read_training_images
@@ -22,20 +23,38 @@ from pipeline.settings import DataSettings, dataset_name
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The images that networks are fitted on, and those that choose between networks, at one size."""
+    """The images that networks are fitted on, and those that choose between networks, at one size.
 
-    train: ImageSet
-    validation: ImageSet
+    ``images`` are both, in the data set's order, and ``digest`` is the data set's.
+    """
+
+    images: ImageSet
+    partition: Partition
+    digest: str
+
+    @cached_property
+    def train(self) -> ImageSet:
+        """The images that networks are fitted on."""
+        return self.images.subset(self.partition.train)
+
+    @cached_property
+    def validation(self) -> ImageSet:
+        """The images that choose between networks."""
+        return self.images.subset(self.partition.validation)
+
+    def with_pixels(self, pixels: Array) -> Split:
+        """Return the same split with something else in the place of each image, in the data set's order."""
+        return replace(self, images=replace(self.images, images=pixels))
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, in label order."""
-        return self.train.class_names
+        return self.images.class_names
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one image."""
-        return self.train.input_shape
+        return self.images.input_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +123,7 @@ class TrainingData:
     def _split(self, partition: Partition, image_size: int) -> Split:
         if image_size not in self._sized:
             self._sized[image_size] = self.images.images_at(image_size)
-        sized = self._sized[image_size]
-        return Split(sized.subset(partition.train), sized.subset(partition.validation))
+        return Split(self._sized[image_size], partition, self.digest)
 
 
 def load_training_data(settings: DataSettings, *, n_folds: int | None = None) -> TrainingData:

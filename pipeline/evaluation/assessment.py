@@ -72,7 +72,6 @@ class Assessment:
             "best_val_accuracy": self.best_epoch.val_accuracy,
             "best_val_loss": self.best_epoch.val_loss,
             "best_epoch": self.best_epoch.number,
-            "n_parameters": results[0].n_parameters,
             "train_seconds": seconds,
             "images_per_second": n_images / seconds,
             **self._fold_figures(),

@@ -32,7 +32,19 @@ class SearchSpace:
     @property
     def max_epochs(self) -> int:
         """The most epochs that a trial can train."""
-        domain = self.domains.get("epochs", Fixed(KNOBS["epochs"].default))
+        return self.greatest("epochs")
+
+    def domain(self, name: str) -> Domain:
+        """Return the domain of a knob; one that the space does not name has its default."""
+        return self.domains.get(name, Fixed(KNOBS[name].default))
+
+    def values(self, name: str) -> tuple[KnobValue, ...]:
+        """Return the values that a knob of names can have."""
+        return tuple(self.domain(name).points() or ())
+
+    def greatest(self, name: str) -> int:
+        """Return the greatest value that a knob of whole numbers can have."""
+        domain = self.domain(name)
         if isinstance(domain, Range):
             return int(domain.top)
         return max(int(value) for value in domain.points())
@@ -88,7 +100,7 @@ class SearchSpace:
         """Return the space with no trial longer than ``epochs``; None leaves it as it is."""
         if epochs is None:
             return self
-        domain = self.domains.get("epochs", Fixed(KNOBS["epochs"].default))
+        domain = self.domain("epochs")
         capped = replace(self, domains={**self.domains, "epochs": _capped(domain, epochs)})
         most = capped.max_epochs
         first = tuple({**knobs, "epochs": min(int(knobs["epochs"]), most)} if "epochs" in knobs else knobs

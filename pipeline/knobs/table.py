@@ -63,6 +63,11 @@ _ROWS = (
     _float("fc_growth", 1.0, 0.1, 4.0, "factor of the units from one dense layer to the next"),
     _float("fc_dropout", 0.0, 0.0, 0.95, "dropout after each dense layer"),
     _name("output", ("softmax", "sigmoid"), "a probability a class; or, for two classes, one unit for the second"),
+    # A network trained before, in the place of the blocks.
+    _name("backbone", ("none", "VGG16", "InceptionV3", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetV2B0"),
+          "network of keras.applications below the head; its own preprocessing takes the place of scaling"),
+    _name("backbone_weights", ("imagenet", "random"), "what the backbone starts from"),
+    _int("unfrozen_blocks", 0, 0, 11, "last blocks of the backbone that train; 0: it is frozen"),
     # The images.
     _int("image_size", 0, 0, 4096, "side in pixels that images are resized to; 0: as they are (photographs: 96)"),
     _name("scaling", ("zero_one", "standard", "min_max", "min_max_per_channel"),

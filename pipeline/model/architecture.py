@@ -8,6 +8,12 @@ from pipeline.data.scaling import Scaling
 from pipeline.errors import OutputError
 from pipeline.knobs.table import Knobs
 
+# Knobs of what a backbone stands in the place of.
+BLOCK_KNOBS = (
+    "blocks", "convs_per_block", "last_block_extra_convs", "filters", "filter_growth", "filter_pattern", "kernel_size",
+    "batch_norm", "batch_norm_momentum", "pooling", "pool_first", "dropout_before_pool", "scaling",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Block:
@@ -45,6 +51,9 @@ class Architecture:
     fc_growth: float
     fc_dropout: float
     output: str
+    backbone: str
+    backbone_weights: str
+    unfrozen_blocks: int
 
     @property
     def rank(self) -> int:

@@ -2,69 +2,152 @@
 
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import BackboneError
+
+_ESCAPES = re.compile(r"\x1b\[\d*m")
+
 
 @dataclass(frozen=True)
 class Backbone:
-    """One backbone: the smallest side of its images, and what its authors did to pixels of 0..255.
+    """One backbone: its images, its blocks, and what its authors did to pixels of 0..255.
 
-    ``pixel * factor + offset`` a channel, after RGB was turned to BGR where ``is_bgr``; None where the network of
-    ``keras.applications`` holds its preprocessing itself.
+    ``least_side`` is the smallest side of its images. ``weights_file`` is Keras's own name of the ImageNet weights
+    without top. A block is what shares a resolution, or in InceptionV3 what ends in one ``mixed``; ``block_ends``
+    names the last layer of each but the last, and the first block has the stem.
+    Pixels become ``pixel * factor + offset`` a channel, after RGB was turned to BGR where ``is_bgr``; None where the
+    network of ``keras.applications`` holds its preprocessing itself.
     """
 
     least_side: int
+    weights_file: str
+    block_ends: tuple[str, ...]
     factor: float | None = None
     offset: tuple[float, ...] = (0.0, 0.0, 0.0)
     is_bgr: bool = False
 
+    @property
+    def n_blocks(self) -> int:
+        """How many blocks there are to unfreeze."""
+        return len(self.block_ends) + 1
+
 
 BACKBONES = {
-    "VGG16": Backbone(32, 1.0, (-103.939, -116.779, -123.68), is_bgr=True),  # the mean of ImageNet
-    "InceptionV3": Backbone(75, 1 / 127.5, (-1.0, -1.0, -1.0)),
-    "MobileNetV3Small": Backbone(32),
-    "MobileNetV3Large": Backbone(32),
-    "EfficientNetV2B0": Backbone(32),
-}
+    "VGG16": Backbone(
+        32, "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        ("block1_pool", "block2_pool", "block3_pool", "block4_pool"),
+        1.0, (-103.939, -116.779, -123.68), is_bgr=True,  # the mean of ImageNet
+    ),
+    "InceptionV3": Backbone(
+        75, "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        tuple(f"mixed{number}" for number in range(10)),
+        1 / 127.5, (-1.0, -1.0, -1.0),
+    ),
+    "MobileNetV3Small": Backbone(
+        32, "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
+        ("expanded_conv_project_bn", "expanded_conv_2_add", "expanded_conv_7_add"),
+    ),
+    "MobileNetV3Large": Backbone(
+        32, "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
+        ("expanded_conv_add", "expanded_conv_2_add", "expanded_conv_5_add", "expanded_conv_11_add"),
+    ),
+    "EfficientNetV2B0": Backbone(
+        32, "efficientnetv2-b0_notop.h5",
+        ("block1a_project_bn", "block2b_add", "block3b_add", "block4c_add", "block5e_add"),
+    ),
+}  # fmt: skip
+
+
+def images_problem(name: str, input_shape: tuple[int, ...]) -> str | None:
+    """Return the rule of the backbone ``name`` that images of ``input_shape`` break, or None."""
+    least = BACKBONES[name].least_side
+    if len(input_shape) != 3:
+        return f"{name} needs images (height, width, channels), got sequences of shape {input_shape}"
+    if input_shape[-1] not in (1, 3):
+        return f"{name} needs images of 1 or 3 channels, got {input_shape[-1]}"
+    if min(input_shape[:-1]) < least:
+        return f"{name} needs images of {least} x {least} pixels or more, got {input_shape[0]} x {input_shape[1]}"
+    return None
 
 
 def build_backbone(
     name: str,
     *,
     input_shape: tuple[int, ...],
-    weights: str | Path | None = None,
-    trainable: bool = False,
+    weights: Path | None,
+    unfrozen_blocks: int = 0,
     precision: str = "float32",
 ) -> Any:
-    """Build a backbone that takes raw pixels of 0..255 and returns feature maps.
+    """Build a backbone that takes raw pixels of 0..255, grey or RGB, and returns feature maps.
 
-    ``weights`` is ``imagenet``, the path of a weights file without top, or None for random ones; ImageNet weights that
-    Keras does not hold yet are downloaded. Raises what Keras does where the weights cannot be had or do not fit.
+    ``weights`` is the path of a weights file without top, or None for random ones: the same ones each time, so that
+    features once computed stay right. The last ``unfrozen_blocks`` train, or all where there are no more. Their batch
+    normalization stays in inference mode with the statistics of the first training, as
+    https://keras.io/guides/transfer_learning advises; only after random weights, which have none, it trains too. The
+    backbone's own dropout is off.
+
+    Raises:
+        BackboneError: the weights do not fit the network.
     """
-    import keras
-
-    source = None if weights is None else str(weights)
-    make = getattr(keras.applications, name)
-    with _default_precision(precision):
-        network = make(include_top=False, weights=source, input_shape=input_shape)
-        whole = _with_preprocessing(BACKBONES[name], network, input_shape)
-    whole.trainable = trainable
+    with _default_precision(precision), _fixed_randomness():
+        network = _without_top(name, (*input_shape[:-1], 3), weights)
+        whole = _on_pixels(name, network, input_shape)
+    _freeze(network, BACKBONES[name], unfrozen_blocks, trains_norms=weights is None)
+    for layer in network.layers:
+        if type(layer).__name__ == "Dropout":
+            layer.rate = 0.0  # a frozen network drops all the same, when the one around it trains
     return whole
 
 
-def _with_preprocessing(backbone: Backbone, network: Any, input_shape: tuple[int, ...]) -> Any:
+def _without_top(name: str, input_shape: tuple[int, ...], weights: Path | None) -> Any:
     import keras
 
-    if backbone.factor is None:
-        return network
+    network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=input_shape)
+    if weights is not None:
+        try:
+            network.load_weights(weights)
+        except Exception as error:  # Keras and h5py raise many classes for files that do not fit
+            raise BackboneError(
+                f"the weights of {name} must fit its network without top, but '{weights}' cannot be loaded "
+                f"({keras_reason(error)}); put the right file there"
+            ) from error
+    return network
+
+
+def _on_pixels(name: str, network: Any, input_shape: tuple[int, ...]) -> Any:
+    """Return the network behind its preprocessing; grey images are repeated to three channels."""
+    import keras
+
+    backbone = BACKBONES[name]
     pixels = keras.Input(input_shape, name="pixels")
-    ordered = keras.ops.flip(pixels, axis=-1) if backbone.is_bgr else pixels
-    scaled = keras.layers.Rescaling(backbone.factor, list(backbone.offset), name="preprocessing")(ordered)
-    return keras.Model(pixels, network(scaled), name=f"{network.name}_on_pixels")
+    prepared = keras.ops.repeat(pixels, 3, axis=-1) if input_shape[-1] == 1 else pixels
+    if backbone.factor is not None:
+        ordered = keras.ops.flip(prepared, axis=-1) if backbone.is_bgr else prepared
+        prepared = keras.layers.Rescaling(backbone.factor, list(backbone.offset), name="preprocessing")(ordered)
+    return keras.Model(pixels, network(prepared), name=name)
+
+
+def _freeze(network: Any, backbone: Backbone, unfrozen_blocks: int, *, trains_norms: bool) -> None:
+    """Freeze all layers but those of the last blocks; a frozen batch normalization is in inference mode."""
+    names = [layer.name for layer in network.layers]
+    starts = [0, *(names.index(end) + 1 for end in backbone.block_ends), len(names)]
+    first = starts[max(0, backbone.n_blocks - unfrozen_blocks)]
+    for place, layer in enumerate(network.layers):
+        layer.trainable = place >= first and (trains_norms or type(layer).__name__ != "BatchNormalization")
+
+
+def keras_reason(error: Exception) -> str:
+    """Return the sentence of Keras's message that tells the reason."""
+    lines = [line for line in _ESCAPES.sub("", str(error)).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith("Exception encountered")] or [type(error).__name__]
+    return told[0].split(". Received")[0].removesuffix(".")
 
 
 @contextmanager
@@ -78,3 +161,14 @@ def _default_precision(precision: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+@contextmanager
+def _fixed_randomness() -> Iterator[None]:
+    """Fix Python's random numbers for a while, of which Keras makes the seeds of layers that are given none."""
+    before = random.getstate()
+    random.seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(before)

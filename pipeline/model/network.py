@@ -32,13 +32,12 @@ def _layers(architecture: Architecture, precision: str) -> Iterator[Any]:
     blocks = architecture.planned_blocks()
     for number, block in enumerate(blocks, start=1):
         if number > 1 and architecture.dropout_before_pool:
-            yield _dropout(architecture.dropout_before_pool, f"block{number}_dropout", precision)
+            yield dropout_layer(architecture.dropout_before_pool, f"block{number}_dropout", precision)
         yield from _block(architecture, block, number, precision)
     if architecture.dropout_after_pool:
-        yield _dropout(architecture.dropout_after_pool, "dropout_after_pool", precision)
-    yield _head(architecture, precision)
-    yield from _dense_layers(architecture, precision)
-    yield from _output(architecture, precision)
+        yield dropout_layer(architecture.dropout_after_pool, "dropout_after_pool", precision)
+    yield head_layer(architecture, precision)
+    yield from classifier_layers(architecture, precision)
 
 
 def _block(architecture: Architecture, block: Block, number: int, precision: str) -> Iterator[Any]:
@@ -58,7 +57,7 @@ def _block(architecture: Architecture, block: Block, number: int, precision: str
 def _closing_layers(architecture: Architecture, number: int, precision: str) -> Iterator[Any]:
     """Yield the pooling, and the dropout above it where no later block could hold it."""
     if architecture.blocks == 1 and architecture.dropout_before_pool:
-        yield _dropout(architecture.dropout_before_pool, f"block{number}_dropout", precision)
+        yield dropout_layer(architecture.dropout_before_pool, f"block{number}_dropout", precision)
     yield _pooling(architecture, f"block{number}_pool", precision)
 
 
@@ -93,7 +92,8 @@ def _pooling(architecture: Architecture, name: str, precision: str) -> Any:
     return kinds[architecture.pooling, architecture.rank](2, name=name, dtype=precision)
 
 
-def _head(architecture: Architecture, precision: str) -> Any:
+def head_layer(architecture: Architecture, precision: str) -> Any:
+    """Return the layer that makes a vector of the last feature maps."""
     from keras import layers
 
     kinds = {
@@ -106,6 +106,12 @@ def _head(architecture: Architecture, precision: str) -> Any:
     return kind(name=architecture.head, dtype=precision)
 
 
+def classifier_layers(architecture: Architecture, precision: str) -> Iterator[Any]:
+    """Yield the layers from the head's vector to the probabilities."""
+    yield from _dense_layers(architecture, precision)
+    yield from _output(architecture, precision)
+
+
 def _dense_layers(architecture: Architecture, precision: str) -> Iterator[Any]:
     from keras import layers
 
@@ -115,7 +121,7 @@ def _dense_layers(architecture: Architecture, precision: str) -> Iterator[Any]:
             kernel_initializer=architecture.kernel_initializer,
         )  # fmt: skip
         if architecture.fc_dropout:
-            yield _dropout(architecture.fc_dropout, f"fc{number}_dropout", precision)
+            yield dropout_layer(architecture.fc_dropout, f"fc{number}_dropout", precision)
 
 
 def _output(architecture: Architecture, precision: str) -> Iterator[Any]:
@@ -129,7 +135,8 @@ def _output(architecture: Architecture, precision: str) -> Iterator[Any]:
         yield layers.Softmax(name="probabilities", dtype="float32")
 
 
-def _dropout(rate: float, name: str, precision: str) -> Any:
+def dropout_layer(rate: float, name: str, precision: str) -> Any:
+    """Return a dropout of ``rate``, a share."""
     from keras import layers
 
     return layers.Dropout(rate, name=name, dtype=precision)

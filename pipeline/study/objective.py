@@ -18,6 +18,7 @@ from pipeline.tracking import names
 from pipeline.tracking.names import State
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_run import TrainingRun
+from pipeline.training.backbone_cache import BackboneCache
 from pipeline.training.configuration import Configuration
 from pipeline.training.device import configure_device, resolve_precision
 from pipeline.training.metric import get_metric
@@ -139,6 +140,7 @@ def load_objective(session: StudySession, mailbox: Mailbox, *, worker_index: int
     fitting = Fitting(
         data=load_training_data(settings, n_folds=settings.folds), metric=get_metric(settings.metric),
         precision=resolve_precision(settings.precision), mailbox=mailbox,
+        backbones=BackboneCache(settings.data_dir),
     )  # fmt: skip
     study = optuna.load_study(study_name=settings.study, storage=open_storage(session.storage), pruner=pruner)
     return Objective(session, study, fitting, worker_index)

@@ -18,6 +18,7 @@ from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
 from pipeline.model.hand_made.documents import find_point
 from pipeline.settings import SearchSettings, StudyPlaces, space_path
+from pipeline.study.backbone_check import check_backbones
 from pipeline.study.objective import VAL_ACCURACY
 from pipeline.study.opening import Preparation, check_identity, locked, open_study
 from pipeline.study.reconciliation import fail_abandoned_trials
@@ -62,6 +63,7 @@ def prepare(settings: SearchSettings) -> Preparation:
     check_sampler(settings.sampler, space)
     data = load_training_data(settings, n_folds=settings.folds)
     _check_output(space, n_classes=len(data.images.class_names))
+    check_backbones(space, data, settings.data_dir)
     return Preparation(settings, space, metric, data)
 
 

@@ -18,7 +18,7 @@ def log_artifacts(run: TrainingRun, assessment: Assessment, network: Any, *, kee
     run.log_text(_summary(network), "architecture.txt")
     names, provenance = assessment.predictions.class_names, assessment.provenance()
     model_id = log_network(run, network, names, provenance=provenance) if keep_model else None
-    run.log_summary(assessment.figures(), model_id=model_id)
+    run.log_summary({**assessment.figures(), "n_parameters": network.count_params()}, model_id=model_id)
 
 
 def log_judgement(run: TrainingRun, assessment: Assessment) -> None:

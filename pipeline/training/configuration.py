@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from pipeline.data.scaling import fit_scaling
+from pipeline.data.scaling import Scaling, fit_scaling, scale_to_bytes
 from pipeline.data.source import Split
 from pipeline.knobs.table import Knobs, complete
-from pipeline.model.architecture import Architecture, make_architecture
+from pipeline.model.architecture import BLOCK_KNOBS, Architecture, make_architecture
 from pipeline.model.hand_made import HandMade, build_hand_made
 from pipeline.model.network import build_network
+from pipeline.training.backbone_cache import BackboneCache
+from pipeline.training.course import OnBatch
 from pipeline.training.plan import TrainingPlan, make_plan
-
-Build = Callable[[str], Any]
-"""From the name of a Keras dtype policy to an uncompiled network that takes raw pixels."""
-
-
-@dataclass(frozen=True, eq=False)
-class Setup:
-    """A configuration met with its images: ``split`` and ``build`` are what ``train`` takes."""
-
-    split: Split
-    build: Build
-
-    def finish(self, trained: Any) -> Any:
-        """Return the trained network for use elsewhere: without optimizer, computing in float32."""
-        network = self.build("float32")
-        network.set_weights(trained.get_weights())
-        return network
+from pipeline.training.setup import Build, Setup
+from pipeline.training.transfer import set_up_transfer
 
 
 @dataclass(frozen=True)
@@ -50,11 +36,12 @@ class Configuration:
         return int(self.knobs["image_size"])
 
     def parameters(self) -> Knobs:
-        """Return the knobs that have a say."""
-        if self.hand_made is None:
-            return self.knobs
-        network = {field.name for field in fields(Architecture)}
-        return {name: value for name, value in self.knobs.items() if name not in network}
+        """Return the knobs that have a say: none of the network for a hand-made model, or of blocks for a backbone."""
+        if self.hand_made is not None:
+            silent = {field.name for field in fields(Architecture)}
+        else:
+            silent = set(BLOCK_KNOBS) if self._has_backbone else set()
+        return {name: value for name, value in self.knobs.items() if name not in silent}
 
     def with_epochs_at_most(self, epochs: int | None) -> Configuration:
         """Return the configuration with no more than ``epochs``; None leaves it as it is."""
@@ -66,20 +53,50 @@ class Configuration:
         """Return the configuration for images of another side in pixels; None leaves it as it is."""
         return self if image_size is None else replace(self, knobs={**self.knobs, "image_size": image_size})
 
-    def setup(self, split: Split) -> Setup:
+    def setup(
+        self, split: Split, *, backbones: BackboneCache | None = None, on_batch: OnBatch = lambda share: None
+    ) -> Setup:
         """Meet the images: fit the scaling on those for training, and return what ``train`` takes.
+
+        ``backbones`` (None: one with the default folders) gives weights and features; while features are computed,
+        ``on_batch`` gets the share that is done, and returns why to stop, or None.
 
         Raises:
             OutputError: one sigmoid unit is asked to tell more than two classes apart.
+            BackboneError: the backbone does not take the images, or its weights cannot be had.
+            TrainingStopped: ``on_batch`` said so.
         """
-        scaling = fit_scaling(str(self.knobs["scaling"]), split.train.images)
+        backbones = backbones or BackboneCache()
         if self.hand_made is not None:
-            model = self.hand_made.at(split.input_shape)
-            return Setup(split, lambda precision: build_hand_made(model, pixel_scaling=scaling, precision=precision))
+            return Setup.on_images(split, self._hand_made_build(self.hand_made, split, backbones))
         architecture = make_architecture(
-            self.knobs, input_shape=split.input_shape, n_classes=len(split.class_names), pixel_scaling=scaling
-        )
-        return Setup(split, lambda precision: build_network(architecture, precision=precision))
+            self.knobs, input_shape=split.input_shape, n_classes=len(split.class_names),
+            pixel_scaling=self._scaling(split),
+        )  # fmt: skip
+        if self._has_backbone:
+            return set_up_transfer(
+                architecture, split, augments=self.plan.augments, backbones=backbones, on_batch=on_batch
+            )
+        return Setup.on_images(split, lambda precision: build_network(architecture, precision=precision))
+
+    def _hand_made_build(self, model: HandMade, split: Split, backbones: BackboneCache) -> Build:
+        fitted, scaling, pretrained = model.at(split.input_shape), self._scaling(split), model.pretrained_backbone
+        weights = None if pretrained is None else backbones.weights_of(pretrained, "imagenet")
+
+        def build(precision: str) -> Any:
+            return build_hand_made(fitted, pixel_scaling=scaling, backbone_weights=weights, precision=precision)
+
+        return build
+
+    @property
+    def _has_backbone(self) -> bool:
+        if self.hand_made is not None:
+            return self.hand_made.backbone is not None
+        return self.knobs["backbone"] != "none"
+
+    def _scaling(self, split: Split) -> Scaling:
+        images = split.train.images
+        return scale_to_bytes(images) if self._has_backbone else fit_scaling(str(self.knobs["scaling"]), images)
 
 
 def hand_made_configuration(model: HandMade) -> Configuration:

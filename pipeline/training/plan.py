@@ -30,6 +30,11 @@ class TrainingPlan:
     early_stopping_patience: int
     early_stopping_monitor: str
 
+    @property
+    def augments(self) -> bool:
+        """Whether training images change at random from epoch to epoch."""
+        return self.augmentation != Augmentation()
+
 
 def make_plan(knobs: Knobs) -> TrainingPlan:
     """Take the training's part out of all ``knobs``."""

@@ -70,7 +70,6 @@ def train(
         best_epoch=course.best_epoch,
         ending=course.ending,
         reason=course.reason,
-        n_parameters=network.count_params(),
         train_seconds=seconds,
         images_per_second=n_images * len(course.epochs) / seconds,
     )

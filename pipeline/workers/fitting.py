@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.data.source import TrainingData
+from pipeline.errors import TrainingStopped
 from pipeline.tracking.curve_log import CurveLog
 from pipeline.tracking.names import State
 from pipeline.tracking.training_artifacts import log_artifacts
 from pipeline.tracking.training_run import TrainingRun
-from pipeline.training.configuration import Configuration, Setup
+from pipeline.training.backbone_cache import BackboneCache
+from pipeline.training.configuration import Configuration
 from pipeline.training.metric import Metric
 from pipeline.training.plan import TrainingPlan
 from pipeline.training.result import Ending, Epoch, TrainingResult
+from pipeline.training.setup import Setup
 from pipeline.training.trainer import train
 from pipeline.workers.folds import Folds, JudgeFold
 from pipeline.workers.mailbox import Mailbox, Pulse
@@ -50,6 +53,7 @@ class Fitting:
     metric: Metric
     precision: str
     mailbox: Mailbox
+    backbones: BackboneCache
 
     def fit(
         self,
@@ -74,9 +78,9 @@ class Fitting:
             watch = Watch(curves, pulse, self.mailbox, self.metric, judge, deadline)
             for index, split in enumerate(self.data.splits(configuration.image_size)):
                 watch.begin_fold(index * configuration.plan.epochs)
-                setup = configuration.setup(split)
+                setup = configuration.setup(split, backbones=self.backbones, on_batch=watch.on_batch)
                 fold_seed = (seed + index * _SEEDS_BETWEEN_FOLDS) % 2**31
-                folds.take(self._train(setup, configuration.plan, fold_seed, watch), setup, split.validation.images)
+                folds.take(self._train(setup, configuration.plan, fold_seed, watch), setup)
                 if folds.is_over:
                     break
             curves.close(folds.n_taken)
@@ -84,6 +88,8 @@ class Fitting:
                 keep_model = keeps_model(folds.best_epoch)
                 log_artifacts(run, folds.assessment(), folds.network, keep_model=keep_model)
             return outcome_of(folds)
+        except TrainingStopped as stopped:  # before the first epoch of any fold: features are the same for all
+            return outcome_of(Folds(self.data.n_splits, self.metric, judge_fold, Ending(stopped.ending)))
         except Exception as error:  # whatever a configuration does, the work goes on
             return Outcome(State.FAIL, describe_failure(error))
 

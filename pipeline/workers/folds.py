@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.data.pixels import Pixels
 from pipeline.evaluation.assessment import Assessment, Fold
 from pipeline.evaluation.scores import predict
-from pipeline.training.configuration import Setup
 from pipeline.training.metric import Metric
 from pipeline.training.result import Ending, Epoch, TrainingResult
+from pipeline.training.setup import Setup
 
 JudgeFold = Callable[[int, Epoch], str | None]
 """From a finished fold's number, from 1, and its best epoch to a reason to prune, or None."""
@@ -54,14 +53,15 @@ class Folds:
         assert self._best is not None
         return Assessment(tuple(self._taken), self.n_folds, self._best.number)
 
-    def take(self, result: TrainingResult, setup: Setup, images: Pixels) -> None:
-        """Take the training on the next split, with the raw ``images`` of its validation part."""
+    def take(self, result: TrainingResult, setup: Setup) -> None:
+        """Take the training on the next split."""
         number, best = self.n_taken + 1, result.best_epoch
         self.ending, self.reason = result.ending, self._reason(result, number)
         if best is None or not (result.ending.is_finish or self.n_folds == 1):
             return
         seen = setup.split.validation
         predictions = predict(result.network, seen.images, seen.labels, seen.class_names)
+        images = setup.images.validation.images
         self._keep(Fold(number, replace(result, network=None), best, predictions, images), setup, result.network)
         if not self.is_over and (reason := self.judge(number, best)) is not None:
             self.ending, self.reason = Ending.PRUNED, reason

@@ -179,13 +179,8 @@ def test_unknown_data_set_is_refused(tmp_path: Path, dataset: str, message: str)
     assert str(caught.value).endswith(message)
 
 
-def test_failed_download_says_which_file_to_put_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
+@pytest.mark.usefixtures("offline")
+def test_failed_download_says_which_file_to_put_where(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_images("mnist", tmp_path / "data")
 

@@ -74,7 +74,7 @@ def document(name: str) -> HandMade:
 def build(model: HandMade, *, precision: str = "float32") -> Any:
     n_channels = model.input_shape[-1]
     zero_one = Scaling((1 / 255,) * n_channels, (0.0,) * n_channels)
-    return build_hand_made(model, pixel_scaling=zero_one, precision=precision)
+    return build_hand_made(model, pixel_scaling=zero_one, backbone_weights=None, precision=precision)
 
 
 def kinds(name: str) -> list[str]:

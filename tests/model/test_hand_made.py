@@ -52,7 +52,8 @@ def read(folder: Path, text: str) -> HandMade:
 
 def build(model: HandMade, **options: Any) -> Any:
     n_channels = model.input_shape[-1]
-    return build_hand_made(model, pixel_scaling=Scaling((0.5,) * n_channels, (1.0,) * n_channels), **options)
+    scaling = Scaling((0.5,) * n_channels, (1.0,) * n_channels)
+    return build_hand_made(model, pixel_scaling=scaling, backbone_weights=None, **options)
 
 
 def test_model_says_what_its_file_says(tmp_path: Path) -> None:

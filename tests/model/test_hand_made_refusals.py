@@ -71,7 +71,7 @@ LAYER_REFUSALS = {
     "Conv1D: {filters: 4, kernel_size: 3}": "Conv1D is for sequences (input_shape [length, channels]), but these are "
     "images (input_shape [height, width, channels]); use Conv2D",
     "MaxPooling1D": "MaxPooling1D is for sequences (input_shape [length, channels]), but these are images",
-    "Backbone: {name: VGG16}": "VGG16 needs images of 32 x 32 pixels or more in 3 channels, got input_shape [8, 8, 1]",
+    "Backbone: {name: VGG16}": "VGG16 needs images of 32 x 32 pixels or more, got 8 x 8; change input_shape",
 }
 
 ENDINGS = {
@@ -180,8 +180,10 @@ def refusal(tmp_path: Path, text: str) -> str:
     return one_line(caught.value, tmp_path)
 
 
-def build(path: Path, **options: Any) -> Any:
-    return build_hand_made(read_hand_made(path), pixel_scaling=Scaling((1.0,), (0.0,)), precision="float32", **options)
+def build(path: Path, *, weights: Path | None = None) -> Any:
+    return build_hand_made(
+        read_hand_made(path), pixel_scaling=Scaling((1.0,), (0.0,)), backbone_weights=weights, precision="float32"
+    )
 
 
 def one_line(error: ModelFileError, folder: Path) -> str:
@@ -257,13 +259,23 @@ def test_unusable_weights_of_a_backbone_are_refused_with_its_line(tmp_path: Path
         weights.write_bytes(content)
 
     with pytest.raises(ModelFileError) as caught:
-        build(path, backbone_weights=weights)
+        build(path, weights=weights)
 
     refused = one_line(caught.value, tmp_path)
-    assert refused.startswith(f"mine.yaml:3: the weights of MobileNetV3Small cannot be loaded from '{weights}' (")
-    assert refused.endswith(
-        "; give 'imagenet' where Keras can download them, or the path of a file that fits the network without its top"
+    assert refused.startswith(
+        f"mine.yaml:3: the weights of MobileNetV3Small must fit its network without top, but '{weights}' cannot be "
+        "loaded ("
     )
+    assert refused.endswith("; put the right file there")
+
+
+def test_images_that_a_backbone_does_not_take_are_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"input_shape: [75, 75, 3]\nlayers:\n  - Backbone: {{name: InceptionV3}}\n{ENDING}")
+    model = read_hand_made(path).at((40, 40, 3))
+
+    with pytest.raises(ModelFileError, match=r"mine\.yaml:3: InceptionV3 needs images of 75 x 75 .* got 40 x 40; res"):
+        build_hand_made(model, pixel_scaling=Scaling((1.0,) * 3, (0.0,) * 3), backbone_weights=None)
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:

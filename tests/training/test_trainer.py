@@ -73,7 +73,6 @@ def test_network_learns_the_digits(train_tiny: Train) -> None:
     assert result.best_epoch is not None
     assert result.best_epoch.val_accuracy > 0.7
     assert result.epochs[-1].loss < result.epochs[0].loss
-    assert result.n_parameters == sum(weight.size for weight in result.network.get_weights())
     assert result.images_per_second > 0
 
 

@@ -83,6 +83,13 @@ class HandMade:
         """The backbone that the layers stand on, or None."""
         return self.layers[0] if self.layers[0].kind == "Backbone" else None
 
+    @property
+    def pretrained_backbone(self) -> str | None:
+        """The backbone that starts from ImageNet weights, or None."""
+        if self.backbone is None or self.backbone.arguments.get("weights") == "random":
+            return None
+        return str(self.backbone.arguments["name"])
+
     def at(self, input_shape: tuple[int, ...]) -> HandMade:
         """Return the same layers for images of another shape, whose parameters nobody has counted."""
         return self if input_shape == self.input_shape else replace(self, input_shape=input_shape, n_parameters=None)

@@ -6,7 +6,7 @@ import yaml
 
 from pipeline.errors import InputError, ModelFileError, did_you_mean
 from pipeline.knobs.yaml_nodes import NodeReader, Rows
-from pipeline.model.backbones import BACKBONES
+from pipeline.model.backbones import images_problem
 from pipeline.model.hand_made.description import DROPOUTS, ArgumentValue, Layer
 from pipeline.model.hand_made.layer_table import LAYERS, Argument
 
@@ -94,14 +94,8 @@ class LayerReader(NodeReader):
                 raise self._error_at(layer.line, "Backbone must be the first layer; move it there")
         if layers[0].kind != "Backbone":
             return
-        name = str(layers[0].arguments["name"])
-        least = BACKBONES[name].least_side
-        if input_shape[-1] != 3 or min(input_shape[:-1]) < least:
-            raise self._error_at(
-                layers[0].line,
-                f"{name} needs images of {least} x {least} pixels or more in 3 channels, got input_shape "
-                f"{list(input_shape)}; change input_shape",
-            )
+        if problem := images_problem(str(layers[0].arguments["name"]), input_shape):
+            raise self._error_at(layers[0].line, f"{problem}; change input_shape")
 
     def _check_output(self, layers: tuple[Layer, ...], axes: int) -> None:
         outputs = [layer for layer in layers if layer.kind not in DROPOUTS] or [layers[-1]]

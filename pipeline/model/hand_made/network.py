@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from pipeline.data.scaling import Scaling
-from pipeline.errors import ModelFileError
-from pipeline.model.backbones import build_backbone
+from pipeline.errors import BackboneError, ModelFileError
+from pipeline.model.backbones import BACKBONES, build_backbone, images_problem, keras_reason
 from pipeline.model.hand_made.description import HandMade, Layer
-
-_ESCAPES = re.compile(r"\x1b\[\d*m")
 
 
 def build_hand_made(
-    model: HandMade, *, pixel_scaling: Scaling, precision: str = "float32", backbone_weights: str | Path | None = None
+    model: HandMade, *, pixel_scaling: Scaling, backbone_weights: Path | None, precision: str = "float32"
 ) -> Any:
     """Build the network as it is written, uncompiled.
 
     It takes raw images of shape (n, *input_shape) and returns probabilities of shape (n, n_classes) in float32, or of
-    shape (n, 1) where one sigmoid unit tells two classes apart. ``pixel_scaling`` stands inside; a backbone has its
-    own in its place, for pixels of 0..255. ``backbone_weights`` is ``imagenet``, a path, or None for random ones.
+    shape (n, 1) where one sigmoid unit tells two classes apart. ``pixel_scaling`` stands inside; below a backbone it
+    brings pixels to 0..255. ``backbone_weights`` is a file with those of the backbone, or None for random ones.
 
     Raises:
-        ModelFileError: a layer does not fit the images, or the parameters are not as many as the file says.
+        ModelFileError: a layer does not fit the images, the weights do not fit the backbone, or the parameters are
+            not as many as the file says.
     """
     import keras
 
     network = keras.Sequential(name="network")
     network.add(keras.Input(model.input_shape, name="pixels"))
-    if model.backbone is None:
+    if model.backbone is None or not pixel_scaling.is_identity:
         factor, offset = list(pixel_scaling.factor), list(pixel_scaling.offset)
         network.add(keras.layers.Rescaling(factor, offset, name="scaling", dtype=precision))
     for index, layer in enumerate(model.layers):
@@ -53,23 +51,22 @@ def _add(network: Any, model: HandMade, layer: Layer, name: str, precision: str)
         network.add(getattr(layers, layer.kind)(**layer.arguments, name=name, dtype=precision))
     except ValueError as error:
         raise _error(
-            model, layer, f"{layer.kind} does not fit its input of shape {shape} ({_reason(error)}); change its "
+            model, layer, f"{layer.kind} does not fit its input of shape {shape} ({keras_reason(error)}); change its "
             "arguments or the layers above it, or use larger images",
         ) from error  # fmt: skip
 
 
-def _backbone(model: HandMade, layer: Layer, precision: str, weights: str | Path | None) -> Any:
+def _backbone(model: HandMade, layer: Layer, precision: str, weights: Path | None) -> Any:
     name = str(layer.arguments["name"])
-    trainable = bool(layer.arguments.get("trainable", False))
+    if problem := images_problem(name, model.input_shape):
+        raise _error(model, layer, f"{problem}; resize the images, or use another backbone")
+    unfrozen_blocks = BACKBONES[name].n_blocks if layer.arguments.get("trainable", False) else 0
     try:
         return build_backbone(
-            name, input_shape=model.input_shape, weights=weights, trainable=trainable, precision=precision
+            name, input_shape=model.input_shape, weights=weights, unfrozen_blocks=unfrozen_blocks, precision=precision
         )
-    except Exception as error:  # a download that fails raises no narrower class
-        raise _error(
-            model, layer, f"the weights of {name} cannot be loaded from '{weights}' ({_reason(error)}); give "
-            "'imagenet' where Keras can download them, or the path of a file that fits the network without its top",
-        ) from error  # fmt: skip
+    except BackboneError as error:
+        raise _error(model, layer, str(error)) from error
 
 
 def _check_output(network: Any, model: HandMade) -> None:
@@ -91,10 +88,3 @@ def _check_n_parameters(network: Any, model: HandMade) -> None:
 
 def _error(model: HandMade, layer: Layer, text: str) -> ModelFileError:
     return ModelFileError(f"{model.source}:{layer.line}: {text}")
-
-
-def _reason(error: Exception) -> str:
-    """Return the sentence of Keras's message that tells the reason."""
-    lines = [line for line in _ESCAPES.sub("", str(error)).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith("Exception encountered")] or [type(error).__name__]
-    return told[0].split(". Received")[0].removesuffix(".")

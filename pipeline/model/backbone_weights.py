@@ -1,0 +1,69 @@
+"""ImageNet weights of backbones: from the data folder, from Keras's cache, or downloaded by Keras.
+
+Run as ``python -m pipeline.model.backbone_weights NAME`` it downloads.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pipeline.data.download import run_apart
+from pipeline.errors import BackboneError
+from pipeline.model.backbones import BACKBONES
+from pipeline.settings import keras_home
+
+
+def require_weights(name: str, data_dir: Path) -> Path:
+    """Return the file with the ImageNet weights of a backbone without its top, downloading it where it is missing.
+
+    Raises:
+        BackboneError: it is nowhere and cannot be downloaded, or is no whole HDF5 file.
+    """
+    if (path := _find(name, data_dir)) is not None:
+        return _checked(name, path)
+    reason = run_apart("pipeline.model.backbone_weights", name)
+    if (path := _find(name, data_dir)) is None:
+        raise BackboneError(
+            f"backbone_weights imagenet needs a file with the weights of {name}, found in neither '{data_dir}' nor "
+            f"'{_keras_file(name).parent}', and Keras could not download it ({reason or 'no file came'}); put "
+            f"{name}_notop.weights.h5 or {BACKBONES[name].weights_file} into '{data_dir}', or ask for random ones "
+            "with backbone_weights: random"
+        )
+    return _checked(name, path)
+
+
+def _find(name: str, data_dir: Path) -> Path | None:
+    own = BACKBONES[name].weights_file
+    places = [data_dir / f"{name}_notop.weights.h5", data_dir / f"{name}_notop.h5", data_dir / own, _keras_file(name)]
+    return next((path for path in places if path.is_file()), None)
+
+
+def _keras_file(name: str) -> Path:
+    return keras_home() / "models" / BACKBONES[name].weights_file
+
+
+def _checked(name: str, path: Path) -> Path:
+    """Return the path; a file that was cut off does not open."""
+    import h5py
+
+    try:
+        h5py.File(path, "r").close()
+    except OSError as error:
+        raise BackboneError(
+            f"the weights of {name} must be a whole HDF5 file, but '{path}' cannot be opened ({error}); replace it, "
+            "or delete it to have it downloaded"
+        ) from error
+    return path
+
+
+def _download(name: str) -> None:
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import keras
+
+    getattr(keras.applications, name)(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
+
+
+if __name__ == "__main__":
+    _download(sys.argv[1])

@@ -1,0 +1,123 @@
+"""What configurations with a backbone share: weights files, frozen backbones, the features that they make of images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.image_set import Array
+from pipeline.data.pixels import Pixels
+from pipeline.data.source import Split
+from pipeline.errors import TrainingStopped
+from pipeline.model.architecture import Architecture
+from pipeline.model.backbone_weights import require_weights
+from pipeline.model.transfer import build_frozen_part
+from pipeline.settings import default_data_dir
+from pipeline.training.course import OnBatch
+from pipeline.training.feature_store import FeatureStore
+
+_PIXELS_AT_ONCE = 2**20  # a batch of 20 images of 224 x 224, whose first maps in VGG16 take 256 MB
+_IMAGES_AT_ONCE = 256
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenPart:
+    """A network from raw images to feature maps, and the features that heads make of the maps.
+
+    A global head has two vectors of each image kept, means and maxima, so that a study may turn the head: of images
+    of 96 pixels VGG16 gives 9 maps, which ``flatten`` has kept, and of 224 pixels 49. In float32: the half of it would
+    save little of such files, and loses what lies outside float16's range.
+    """
+
+    network: Any
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of weights and Keras version: the same images give the same features where it is the same."""
+        import keras
+
+        state = hashlib.sha256(keras.__version__.encode())
+        for weight in self.network.get_weights():
+            state.update(np.ascontiguousarray(weight).data)
+        return state.hexdigest()
+
+    def shape(self, head: str) -> tuple[int, ...]:
+        """Return the shape of what is kept of an image."""
+        height, width, n_channels = self.network.output_shape[1:]
+        return (height * width * n_channels,) if head == "flatten" else (2, n_channels)
+
+    def features(self, images: Pixels, head: str, on_batch: OnBatch) -> Iterator[Array]:
+        """Yield what is kept of the images, batch by batch.
+
+        Raises:
+            TrainingStopped: ``on_batch``, which gets the share of the images that is done, says so.
+        """
+        import tensorflow as tf
+
+        @tf.function(input_signature=[tf.TensorSpec((None, *images.shape[1:]), images.dtype)])  # type: ignore[untyped-decorator]
+        def compute(pixels: Any) -> Any:
+            maps = self.network(pixels, training=False)
+            if head == "flatten":
+                return tf.reshape(maps, (tf.shape(maps)[0], *self.shape(head)))
+            return tf.stack([tf.reduce_mean(maps, (1, 2)), tf.reduce_max(maps, (1, 2))], axis=1)
+
+        n_at_once = int(np.clip(_PIXELS_AT_ONCE // np.prod(images.shape[1:3]), 1, _IMAGES_AT_ONCE))
+        for start in range(0, len(images), n_at_once):
+            check(on_batch, start / len(images))
+            yield compute(images[start : start + n_at_once]).numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class BackboneCache:
+    """Weights from ``data_dir``, features in ``store``; each frozen part is built once in a process."""
+
+    data_dir: Path = field(default_factory=default_data_dir)
+    store: FeatureStore = field(default_factory=FeatureStore)
+    _parts: dict[tuple[object, ...], FrozenPart] = field(default_factory=dict)
+
+    def frozen_part(self, architecture: Architecture, weights: Path | None) -> FrozenPart:
+        """Return the frozen part of a network, in float32."""
+        key = (architecture.backbone, weights, architecture.input_shape, architecture.pixel_scaling)
+        if key not in self._parts:
+            self._parts[key] = FrozenPart(build_frozen_part(architecture, weights=weights))
+        return self._parts[key]
+
+    def weights_of(self, name: str, start: str) -> Path | None:
+        """Return the weights file of a backbone that starts from ``imagenet``; None for ``random``.
+
+        Raises:
+            BackboneError: it cannot be had.
+        """
+        return None if start == "random" else require_weights(name, self.data_dir)
+
+    def features_of(self, split: Split, part: FrozenPart, architecture: Architecture, on_batch: OnBatch) -> Array:
+        """Return the head's vectors of all images of a split, shape (n, n_features).
+
+        Raises:
+            TrainingStopped: ``on_batch`` says so while they are computed.
+        """
+        head, images = architecture.head, split.images.images
+        kept = "maps" if head == "flatten" else "pooled"
+        told = f"{split.digest}{images.shape}{images.dtype}{architecture.pixel_scaling}{part.digest}{kept}"
+        key = f"{architecture.backbone}-{kept}-{hashlib.sha256(told.encode()).hexdigest()[:32]}"
+        array = self.store.get(
+            key, (len(images), *part.shape(head)), lambda: part.features(images, head, on_batch),
+            wait=lambda: check(on_batch, 0.0),
+        )  # fmt: skip
+        return array if head == "flatten" else array[:, 0 if head == "global_average" else 1]
+
+
+def check(on_batch: OnBatch, share: float) -> None:
+    """Tell ``on_batch`` the share that is done, and stop where it says why.
+
+    Raises:
+        TrainingStopped: it does.
+    """
+    if (ending := on_batch(share)) is not None:
+        raise TrainingStopped(ending)

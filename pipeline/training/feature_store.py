@@ -1,0 +1,91 @@
+"""Features computed once: arrays on disk by key, for all trials, workers and studies on a machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from pipeline.data.image_set import Array
+from pipeline.settings import cache_dir
+
+_LOCK_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureStore:
+    """Keeps arrays of float32 as ``<key>.npy``; where the folder cannot be written, in this process."""
+
+    folder: Path = field(default_factory=lambda: cache_dir() / "features")
+    _held: dict[str, Array] = field(default_factory=dict)
+
+    def get(
+        self, key: str, shape: tuple[int, ...], compute: Callable[[], Iterable[Array]], wait: Callable[[], None]
+    ) -> Array:
+        """Return the array called ``key``, which is computed where it is missing or cannot be read.
+
+        ``compute`` yields it in parts along the first axis; ``wait`` is called while another process computes it, and
+        may raise. What lies on disk is mapped into memory, and read as it is used.
+        """
+        if key in self._held:
+            return self._held[key]
+        path = self.folder / f"{key}.npy"
+        try:
+            return self._from_disk(path, shape, compute, wait)
+        except (OSError, NotImplementedError):  # a cache that cannot be written or locked must not stop a training
+            self._held[key] = np.concatenate(list(compute()))
+            return self._held[key]
+
+    def _from_disk(
+        self, path: Path, shape: tuple[int, ...], compute: Callable[[], Iterable[Array]], wait: Callable[[], None]
+    ) -> Array:
+        if (array := _read(path, shape)) is not None:
+            return array
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = _acquired(path.with_suffix(".lock"), wait)
+        try:
+            if (array := _read(path, shape)) is None:
+                _write(path, shape, compute())
+                array = _read(path, shape)
+        finally:
+            lock.release()
+            Path(lock.lock_file).unlink(missing_ok=True)
+        if array is None:
+            raise OSError(f"{path} is not what was written")
+        return array
+
+
+def _acquired(path: Path, wait: Callable[[], None]) -> FileLock:
+    lock = FileLock(path)
+    while True:
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=_LOCK_POLL_SECONDS)
+            return lock
+        wait()
+
+
+def _read(path: Path, shape: tuple[int, ...]) -> Array | None:
+    """Return the array in ``path``; None where there is none, or a damaged one."""
+    try:
+        array: Array = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return array if array.shape == shape and array.dtype == np.float32 else None
+
+
+def _write(path: Path, shape: tuple[int, ...], parts: Iterable[Array]) -> None:
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:  # written in order: a map into a file would crash where the disk is full
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for part in parts:
+                file.write(np.ascontiguousarray(part, np.float32).tobytes())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,306 @@
+"""Networks with a backbone: trained whole, or their classifier alone on features, to the same whole network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.data.image_set import make_image_set
+from pipeline.data.image_source import ArrayImages
+from pipeline.data.partition import make_partition
+from pipeline.data.source import Split, TrainingData
+from pipeline.errors import BackboneError, TrainingStopped
+from pipeline.knobs.table import KnobValue, complete
+from pipeline.model.hand_made import read_hand_made
+from pipeline.training.backbone_cache import BackboneCache
+from pipeline.training.configuration import Configuration, hand_made_configuration
+from pipeline.training.feature_store import FeatureStore
+from pipeline.training.metric import get_metric
+from pipeline.training.result import Ending, TrainingResult
+from pipeline.training.setup import Setup
+from pipeline.training.trainer import train
+
+SMALL: dict[str, KnobValue] = {
+    "backbone": "VGG16", "backbone_weights": "random", "batch_size": 16, "epochs": 1, "learning_rate": 0.05,
+}  # fmt: skip
+
+
+def split_of(*, side: int = 32, n_channels: int = 3, dtype: Any = np.uint8, n_classes: int = 2) -> Split:
+    """Return 40 images whose brightness tells the class."""
+    labels = np.arange(40) % n_classes
+    noise = np.random.default_rng(0).integers(0, 60, (40, side, side, n_channels))
+    images = (noise + 120 * labels[:, None, None, None] / n_classes).astype(np.uint8)
+    pixels = images if dtype == np.uint8 else (images / 255).astype(dtype)
+    source = ArrayImages(make_image_set(name="made", source="made", images=pixels, labels=labels))
+    return TrainingData(source, make_partition(source, seed=0), 0).at(0)
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return split_of()
+
+
+@pytest.fixture(scope="module")
+def backbones(tmp_path_factory: pytest.TempPathFactory) -> BackboneCache:
+    folder = tmp_path_factory.mktemp("cache")
+    return BackboneCache(folder, FeatureStore(folder / "features"))
+
+
+def configured(**knobs: KnobValue) -> Configuration:
+    return Configuration(complete({**SMALL, **knobs}))
+
+
+def fit(configuration: Configuration, setup: Setup, *, precision: str = "float32") -> TrainingResult:
+    return train(
+        build=setup.build, plan=configuration.plan, data=setup.split, metric=get_metric("val_loss"), seed=0,
+        precision=precision,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("head", ["global_average", "global_max", "flatten"])
+def test_whole_network_gives_what_the_classifier_gave_on_features(head: str, backbones: BackboneCache) -> None:
+    split = split_of(side=64)  # 2 x 2 maps
+    configuration = configured(head=head, fc_depth=1, fc_units=8, fc_dropout=0.2, dropout_after_pool=0.3)
+    setup = configuration.setup(split, backbones=backbones)
+    result = fit(configuration, setup)
+
+    whole = setup.finish(result.network)
+
+    assert setup.split.input_shape == (512 * (4 if head == "flatten" else 1),)
+    assert setup.images is split
+    on_images = np.asarray(whole(split.validation.images))
+    on_features = np.asarray(result.network(setup.split.validation.images))
+    assert on_images.dtype == np.float32
+    np.testing.assert_allclose(on_images, on_features, atol=1e-5)
+    assert whole.count_params() == 14_714_688 + result.network.count_params()
+
+
+def test_whole_network_is_saved_with_its_backbone(tmp_path: Path, split: Split, backbones: BackboneCache) -> None:
+    import keras
+
+    configuration = configured()
+    setup = configuration.setup(split, backbones=backbones)
+    whole = setup.finish(fit(configuration, setup).network)
+    whole.save(tmp_path / "whole.keras")
+
+    loaded = keras.saving.load_model(tmp_path / "whole.keras", compile=False)
+
+    images = split.validation.images
+    np.testing.assert_array_equal(np.asarray(loaded(images)), np.asarray(whole(images)))
+
+
+def test_layers_above_the_backbone_follow_the_knobs(split: Split, backbones: BackboneCache) -> None:
+    configuration = configured(head="global_max", fc_depth=2, fc_units=8, fc_dropout=0.1, dropout_after_pool=0.2)
+
+    whole = configuration.setup(split, backbones=backbones).build_whole()
+
+    assert [layer.name for layer in whole.layers] == [
+        "VGG16", "global_max", "dropout_after_pool", "fc1", "fc1_dropout", "fc2", "fc2_dropout", "classes",
+        "probabilities",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("knobs", "on_features"),
+    [({}, True), ({"unfrozen_blocks": 1}, False), ({"augmentation": "shifts"}, False)],
+    ids=["frozen", "unfrozen", "augmented"],
+)
+def test_features_take_the_images_place_only_where_each_epoch_sees_the_same_ones(
+    split: Split, backbones: BackboneCache, knobs: dict[str, KnobValue], on_features: bool
+) -> None:
+    setup = configured(**knobs).setup(split, backbones=backbones)
+
+    assert (setup.split is not split) == on_features
+
+
+def weights_by_layer(network: Any) -> dict[str, Any]:
+    layers = network.get_layer("VGG16").get_layer("vgg16").layers
+    return {layer.name: layer.get_weights() for layer in layers if layer.weights}
+
+
+def test_unfrozen_blocks_change_and_no_others(split: Split, backbones: BackboneCache) -> None:
+    configuration = configured(unfrozen_blocks=1, optimizer="sgd")
+    setup = configuration.setup(split, backbones=backbones)
+    before = weights_by_layer(setup.build_whole())
+    result = fit(configuration, setup)
+
+    after = weights_by_layer(setup.finish(result.network))
+
+    changed = {name for name in before if any((a != b).any() for a, b in zip(before[name], after[name], strict=True))}
+    assert changed == {"block5_conv1", "block5_conv2", "block5_conv3"}
+
+
+def test_augmented_training_leaves_a_frozen_backbone_as_it_was(split: Split, backbones: BackboneCache) -> None:
+    configuration = configured(augmentation="shifts")
+    setup = configuration.setup(split, backbones=backbones)
+    before = weights_by_layer(setup.build_whole())
+
+    after = weights_by_layer(setup.finish(fit(configuration, setup).network))
+
+    assert all((a == b).all() for name in before for a, b in zip(before[name], after[name], strict=True))
+
+
+@pytest.mark.parametrize("knobs", [{}, {"augmentation": "shifts"}], ids=["features", "images"])
+def test_mixed_precision_keeps_probabilities_and_the_finished_network_in_float32(
+    split: Split, backbones: BackboneCache, knobs: dict[str, KnobValue]
+) -> None:
+    configuration = configured(**knobs)
+    setup = configuration.setup(split, backbones=backbones)
+    result = fit(configuration, setup, precision="mixed_bfloat16")
+
+    whole = setup.finish(result.network)
+
+    assert result.network.get_layer("classes").compute_dtype == "bfloat16"
+    assert result.network.get_layer("probabilities").compute_dtype == "float32"
+    assert {layer.compute_dtype for layer in whole.layers} == {"float32"}
+    assert {layer.compute_dtype for layer in whole.get_layer("VGG16").layers} == {"float32"}
+
+
+def test_images_of_another_range_are_brought_to_that_of_photographs(split: Split, backbones: BackboneCache) -> None:
+    part = split_of(dtype=np.float32)
+    low, high = part.train.images.min(), part.train.images.max()
+    stretched = (part.images.images - low) / (high - low) * 255
+
+    of_floats = configured().setup(part, backbones=backbones)
+    as_bytes = configured().setup(split.with_pixels(np.rint(stretched).clip(0, 255).astype(np.uint8)))
+
+    np.testing.assert_allclose(of_floats.split.images.images, as_bytes.split.images.images, atol=0.02)
+    np.testing.assert_allclose(
+        np.asarray(of_floats.build_whole().layers[1](of_floats.build_whole().layers[0](part.images.images[:3]))).max(
+            axis=(1, 2)
+        ),
+        of_floats.split.images.images[:3],
+        atol=1e-5,
+    )
+
+
+def test_grey_images_are_trained_on(backbones: BackboneCache) -> None:
+    grey = split_of(n_channels=1)
+    configuration = configured()
+    setup = configuration.setup(grey, backbones=backbones)
+
+    whole = setup.finish(fit(configuration, setup).network)
+
+    assert whole.input_shape == (None, 32, 32, 1)
+
+
+def files(backbones: BackboneCache) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in backbones.store.folder.iterdir()}
+
+
+def test_global_heads_share_features_and_a_later_process_reads_them(tmp_path: Path, split: Split) -> None:
+    first = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
+    averages = configured(head="global_average").setup(split, backbones=first).split.images.images
+    before = files(first)
+    later = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
+
+    maxima = configured(head="global_max", fc_depth=1).setup(split, backbones=later).split.images.images
+
+    assert files(later) == before
+    assert len(before) == 1
+    assert (np.asarray(averages) <= np.asarray(maxima)).all()
+
+
+def test_features_of_other_images_or_weights_are_computed_for_themselves(tmp_path: Path, split: Split) -> None:
+    import keras
+
+    backbones = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
+    configured().setup(split, backbones=backbones)
+    configured().setup(split_of(n_classes=4), backbones=backbones)
+    assert len(files(backbones)) == 2
+
+    keras.utils.set_random_seed(1)
+    keras.applications.VGG16(include_top=False, weights=None).save_weights(tmp_path / "VGG16_notop.weights.h5")
+    configured(backbone_weights="imagenet").setup(split, backbones=backbones)
+    assert len(files(backbones)) == 3
+
+
+@pytest.mark.parametrize("ending", [Ending.TIME_UP, Ending.INTERRUPTED])
+def test_features_that_take_too_long_are_broken_off(tmp_path: Path, split: Split, ending: Ending) -> None:
+    backbones = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
+
+    with pytest.raises(TrainingStopped) as caught:
+        configured().setup(split, backbones=backbones, on_batch=lambda share: ending)
+
+    assert caught.value.ending is ending
+    assert files(backbones) == {}
+
+
+@pytest.mark.parametrize(
+    ("side", "n_channels", "message"),
+    [
+        (31, 3, "backbone VGG16 needs images of 32 x 32 pixels or more, got 31 x 31; set image_size to that or more"),
+        (32, 2, "backbone VGG16 needs images of 1 or 3 channels, got 2; use backbone: none"),
+    ],
+)
+def test_images_that_the_backbone_does_not_take_are_refused(
+    backbones: BackboneCache, side: int, n_channels: int, message: str
+) -> None:
+    with pytest.raises(BackboneError) as caught:
+        configured().setup(split_of(side=side, n_channels=n_channels), backbones=backbones)
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.usefixtures("offline")
+def test_pretrained_backbone_is_never_random_unasked(tmp_path: Path, split: Split) -> None:
+    with pytest.raises(BackboneError, match=r"backbone_weights imagenet needs a file with the weights of VGG16"):
+        configured(backbone_weights="imagenet").setup(split, backbones=BackboneCache(tmp_path))
+
+
+def test_knobs_without_a_say_are_no_parameters_of_a_training_with_a_backbone() -> None:
+    parameters = configured().parameters()
+
+    assert {"backbone", "backbone_weights", "unfrozen_blocks", "head", "fc_units", "activation"} <= set(parameters)
+    assert not {"blocks", "filters", "kernel_size", "batch_norm", "pooling", "scaling"} & set(parameters)
+    assert "blocks" in configured(backbone="none").parameters()
+
+
+HAND_MADE = """
+input_shape: [32, 32, 3]
+training: {batch_size: 16, epochs: 1}
+layers:
+  - Backbone: {name: VGG16%s}
+  - Flatten
+  - Dense: {units: 2, activation: softmax}
+"""
+
+
+def hand_made(folder: Path, arguments: str) -> Configuration:
+    path = folder / "mine.yaml"
+    path.write_text(HAND_MADE % arguments)
+    return hand_made_configuration(read_hand_made(path))
+
+
+@pytest.mark.parametrize("arguments", ["", ", weights: imagenet"])
+@pytest.mark.usefixtures("offline")
+def test_hand_made_model_needs_its_weights_unless_it_asks_for_random_ones(
+    tmp_path: Path, split: Split, arguments: str
+) -> None:
+    backbones = BackboneCache(tmp_path)
+    with pytest.raises(BackboneError, match="imagenet needs a file with the weights of VGG16"):
+        hand_made(tmp_path, arguments).setup(split, backbones=backbones)
+
+    assert hand_made(tmp_path, ", weights: random").setup(split, backbones=backbones).build_whole().count_params()
+
+
+@pytest.mark.parametrize(("arguments", "n_trained"), [("", 2), (", trainable: true", 28)])
+def test_hand_made_model_starts_from_its_weights_and_trains_what_it_says(
+    tmp_path: Path, split: Split, arguments: str, n_trained: int
+) -> None:
+    import keras
+
+    network = keras.applications.VGG16(include_top=False, weights=None)
+    network.save_weights(tmp_path / "VGG16_notop.weights.h5")
+
+    setup = hand_made(tmp_path, arguments).setup(split, backbones=BackboneCache(tmp_path))
+
+    built = setup.build("mixed_bfloat16")
+    inner = built.get_layer("VGG16").get_layer("vgg16")
+    assert all((a == b).all() for a, b in zip(inner.get_weights(), network.get_weights(), strict=True))
+    assert len(built.trainable_weights) == n_trained
+    assert inner.layers[1].compute_dtype == "bfloat16"
+    assert setup.split is split
