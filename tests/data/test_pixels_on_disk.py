@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pictures import load, write_classes
 
+from pipeline.data.augmentation import make_augmentation
 from pipeline.data.batches import images_at_once, training_batches, validation_batches
 from pipeline.data.image_set import ImageSet
 from pipeline.data.partition import make_partition
@@ -16,6 +17,7 @@ from pipeline.data.scaling import fit_scaling
 from pipeline.data.source import Split, TrainingData
 from pipeline.evaluation.figures import draw_mistakes
 from pipeline.evaluation.scores import Predictions, predict
+from pipeline.knobs.table import complete
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +66,13 @@ def test_part_of_images_on_disk_stays_there(splits: tuple[Split, Split]) -> None
 
 @pytest.mark.parametrize("augmentation", ["none", "heavy"])
 def test_training_batches_are_the_same(splits: tuple[Split, Split], augmentation: str) -> None:
+    changes = make_augmentation(complete({"augmentation": augmentation}))
+
     def epochs(images: ImageSet) -> list[tuple[np.ndarray, np.ndarray]]:
-        batches = training_batches(images, batch_size=5, augmentation=augmentation, label_smoothing=0.1, seed=3)
+        batches = training_batches(
+            images, n_outputs=len(images.class_names), batch_size=5, augmentation=changes, label_smoothing=0.1,
+            class_weights=False, seed=3,
+        )  # fmt: skip
         assert batches.element_spec[0].shape.as_list() == [5, 16, 16, 3]
         return [batch for _ in range(2) for batch in batches.as_numpy_iterator()]
 
@@ -78,7 +85,9 @@ def test_training_batches_are_the_same(splits: tuple[Split, Split], augmentation
 
 
 def test_validation_batches_are_the_same(splits: tuple[Split, Split]) -> None:
-    here, there = (list(validation_batches(split.validation, batch_size=3).as_numpy_iterator()) for split in splits)
+    here, there = (
+        list(validation_batches(split.validation, n_outputs=2, batch_size=3).as_numpy_iterator()) for split in splits
+    )
 
     for batch, stored in zip(here, there, strict=True):
         assert np.array_equal(batch[0], stored[0])

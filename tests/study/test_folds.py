@@ -9,19 +9,21 @@ import numpy as np
 import pytest
 
 from pipeline.data.image_set import Array, ImageSet
+from pipeline.data.partition import Partition
 from pipeline.data.source import Split
 from pipeline.tracking.curve_log import CurveLog
 from pipeline.tracking.names import State
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_run import TrainingRun
-from pipeline.training.configuration import Setup
 from pipeline.training.metric import get_metric
 from pipeline.training.result import Ending, Epoch, TrainingResult
+from pipeline.training.setup import Setup
 from pipeline.workers.fitting import outcome_of
 from pipeline.workers.folds import Folds
 
 IMAGES = np.zeros((4, 8, 8, 1), np.uint8)
 SET = ImageSet("made", "made", IMAGES, np.array([0, 1, 0, 1]), ("cat", "dog"))
+SPLIT = Split(SET, Partition(np.array([], int), np.arange(4)), "digest")
 
 
 class Network:
@@ -49,7 +51,7 @@ def training(name: str, accuracies: list[float], ending: Ending = Ending.COMPLET
     epochs = epochs_of(accuracies)
     best = max(epochs, key=lambda epoch: epoch.val_accuracy, default=None)
     reason = "" if ending is Ending.COMPLETE else "because"
-    return TrainingResult(Network(name), epochs, best, ending, reason, 7, 2.0, 50.0 * len(epochs))
+    return TrainingResult(Network(name), epochs, best, ending, reason, 2.0, 50.0 * len(epochs))
 
 
 def gather(
@@ -58,7 +60,7 @@ def gather(
     folds = Folds(n_folds, get_metric(metric), judge)
     for result in trainings:
         assert not folds.is_over
-        folds.take(result, NamedSetup(Split(SET, SET), lambda precision: None), IMAGES)
+        folds.take(result, NamedSetup.on_images(SPLIT, lambda precision: None))
     return folds
 
 
@@ -77,14 +79,14 @@ def test_value_of_a_trial_is_the_mean_of_the_best_epochs_of_its_folds() -> None:
 def test_figures_of_folds_have_spread_and_count() -> None:
     figures = gather(*THREE).assessment().figures()
     assert figures["best_val_accuracy_sd"] == pytest.approx(stdev([0.7, 0.9, 0.5]))
-    assert (figures["n_folds"], figures["train_seconds"], figures["n_parameters"]) == (3, 6.0, 7)
+    assert (figures["n_folds"], figures["train_seconds"]) == (3, 6.0)
     assert figures["images_per_second"] == pytest.approx((100 + 150 + 100) / 3)
 
 
 def test_figures_of_a_single_split_have_neither_spread_nor_count() -> None:
     assessment = gather(THREE[0], n_folds=1).assessment()
     assert list(assessment.figures()) == [
-        "best_val_accuracy", "best_val_loss", "best_epoch", "n_parameters", "train_seconds", "images_per_second",
+        "best_val_accuracy", "best_val_loss", "best_epoch", "train_seconds", "images_per_second",
     ]  # fmt: skip
     assert assessment.figures()["best_val_accuracy"] == 0.7
     assert assessment.provenance() == {}
