@@ -73,8 +73,9 @@ class BaselineSettings(TrainingSettings):
 
 
 class TrainSettings(TrainingSettings):
-    """What a user asks of ``train``; the fields are the command's options."""
+    """What a user asks of ``train``; the fields are the command's options. No ``dataset``: the configuration's own."""
 
+    dataset: str = ""
     config: str
 
 

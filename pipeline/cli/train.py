@@ -18,16 +18,19 @@ from pipeline.cli.options import options
 )  # fmt: skip
 def train(**given: Any) -> None:
     """Train one configuration, onto the leaderboard of its data set."""
+    from pipeline.errors import SettingError
     from pipeline.settings import TrainSettings, make_settings
 
-    make_settings(TrainSettings, **{**given, "seed": given["seed"] or 0})  # refuse what is wrong anyhow, first
+    chosen = {name: value for name, value in given.items() if value is not None}
+    make_settings(TrainSettings, **chosen)  # refuse what is wrong anyhow, first
 
     from pipeline.baselines.config import read_config
     from pipeline.cli.jobs import run_jobs
     from pipeline.data.source import load_training_data
 
     config = read_config(given["config"])
-    chosen = {name: value for name, value in given.items() if value is not None}
     settings = make_settings(TrainSettings, **{**config.defaults(), **chosen})
+    if not settings.dataset:
+        raise SettingError("train needs a data set, and the configuration names none; give one with --dataset")
     data = load_training_data(settings)
     run_jobs([config.job(data, settings)], data, settings, kind="train", noun="trainings")

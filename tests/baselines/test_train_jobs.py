@@ -136,3 +136,19 @@ def test_model_that_does_not_fit_its_images_fails_with_the_reason_and_leaves_no_
     assert not client(place).search_runs(
         [experiment.experiment_id for experiment in client(place).search_experiments()], "attributes.status = 'RUNNING'"
     )
+
+
+def test_configuration_without_a_data_set_needs_one(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(BROKEN)
+    done = command(tmp_path, "train", "--config", "mine.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: train needs a data set, and the configuration names none; give one with --dataset\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+def test_hand_made_model_brings_its_data_set_and_is_refused_without_it(tmp_path: Path) -> None:
+    done = command(tmp_path, "train", "--config", "weather_model_1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "got 'weather'" in done.stderr
+    assert list(tmp_path.iterdir()) == []
