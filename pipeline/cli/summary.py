@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -24,7 +25,7 @@ _ON_REPORTED = (
     "reported: what a document states of the model, most often on the very test images that chose it; "
     "val_accuracy is on validation images, and the test images stay sealed."
 )
-_MIN_WIDTH = 100
+_MIN_WIDTH = 120
 
 
 def print_summary(outcome: SearchOutcome) -> None:
@@ -64,13 +65,13 @@ def _console() -> Console:
 
 def _table(board: pd.DataFrame) -> Table:
     shown = board.head(_SHOWN)
-    table = Table(title=f"Leaderboard: {len(shown)} of {len(board)}", title_justify="left")
-    table.add_column("rank", justify="right")
-    table.add_column("run")
-    table.add_column("state")
+    table = Table(title=f"Leaderboard: {len(shown)} of {len(board)}", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("run", no_wrap=True)
+    table.add_column("state", no_wrap=True)
     columns = [column for column in _COLUMNS if board[column].notna().any() or column in _ALWAYS]
     for column in columns:
-        table.add_column(_COLUMNS[column][0], justify="right")
+        table.add_column(_COLUMNS[column][0], justify="right", no_wrap=True)
     for _, row in shown.iterrows():
         figures = [_number(row[column], _COLUMNS[column][1]) for column in columns]
         table.add_row(str(row["rank"]), str(row["run"]), str(row["state"]), *figures)
