@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import mlflow
@@ -27,14 +26,12 @@ READINGS = {
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingRun]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> TrainingRun:
     """Return a run in a store of its own."""
     folder = tmp_path_factory.mktemp("store")
-    before = mlflow.get_tracking_uri()
     store = TrackingStore(f"sqlite:///{folder / 'mlflow.db'}")
     experiment = store.client.create_experiment("some", artifact_location=str(folder / "artifacts"))
-    yield TrainingRun.start(store, experiment_id=experiment, parent_run_id="none", name="some", tags={}, parameters={})
-    mlflow.set_tracking_uri(before)
+    return TrainingRun.start(store, experiment_id=experiment, parent_run_id="none", name="some", tags={}, parameters={})
 
 
 def network_of(output: str) -> Any:
