@@ -47,7 +47,7 @@ def test_logged_model_states_its_outputs_width_and_how_to_read_it(run: TrainingR
     width, metadata = READINGS[output]
     network = network_of(output)
 
-    model_id = log_network(run, network, ("cat", "dog"))
+    model_id = log_network(run, network, ("cat", "dog"), provenance={})
 
     info = mlflow.models.get_model_info(f"models:/{model_id}")
     assert info.signature.outputs.inputs[0].shape == (-1, width)
