@@ -22,7 +22,7 @@ def tracking_uri_is_left_as_it_was() -> Iterator[None]:
     """Undo what ``mlflow.set_tracking_uri`` does to the process: it outlasts every later change of the environment."""
     before = os.environ.get("MLFLOW_TRACKING_URI")
     yield
-    mlflow.set_tracking_uri("")
+    mlflow.set_tracking_uri(None)
     if before is not None:
         os.environ["MLFLOW_TRACKING_URI"] = before
 
