@@ -17,8 +17,6 @@ from pipeline.tracking.model_log import log_network
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_run import TrainingRun
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")  # MLflow's own, on its import
-
 READINGS = {
     "softmax": (2, {"class_names": ["cat", "dog"], "output": "softmax"}),
     "sigmoid": (1, {"class_names": ["cat", "dog"], "output": "sigmoid", "positive_class": "dog"}),
