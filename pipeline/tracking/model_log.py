@@ -69,6 +69,6 @@ def _metadata(n_outputs: int, class_names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _signature(input_shape: tuple[int, ...], n_outputs: int) -> ModelSignature:
-    pixels = TensorSpec(np.dtype(np.float32), (-1, *input_shape), "pixels")
+    pixels = TensorSpec(np.dtype(np.float32), (-1, *input_shape))  # with a name, MLflow would hand a dict on
     probabilities = TensorSpec(np.dtype(np.float32), (-1, n_outputs), "probabilities")
     return ModelSignature(Schema([pixels]), Schema([probabilities]))
