@@ -76,6 +76,7 @@ def test_model_says_what_its_file_says(tmp_path: Path) -> None:
             Layer("Flatten", {}, 19),
             Layer("Dense", {"units": 3, "activation": "softmax"}, 20),
         ),
+        text=FULL,
     )
 
 

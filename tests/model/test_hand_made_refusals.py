@@ -133,7 +133,7 @@ SECTION_REFUSALS = {
     "layers: []": "'layers' must be a list of at least one layer; start each with '- '",
     "layers: {Dense: {units: 2}}": "'layers' must be a list of at least one layer; start each with '- '",
     "layer: []": "unknown section 'layer'; did you mean 'layers'?",
-    "name: mine": "unknown section 'name'; use one of: dataset, input_shape, layers,",
+    "name: mine": "unknown section 'name'; use one of: dataset, input_shape, knobs, layers,",
 }
 SECTIONS = {"input_shape": "input_shape: [8, 8, 1]", "layers": "layers: [Flatten, Dense: {units: 2}, Softmax]"}
 

@@ -48,7 +48,7 @@ def test_sigmoid_output_is_one_unit_in_float32() -> None:
     assert network.output_shape == (None, 1)
     assert [layer.name for layer in network.layers[-2:]] == ["classes", "probabilities"]
     assert network.layers[-1].compute_dtype == "float32"
-    probabilities = np.asarray(network(np.full((3, 8, 8, 1), 99, np.uint8)))
+    probabilities = np.asarray(network(np.ones((3, 8, 8, 1), np.uint8)))
     assert ((probabilities > 0) & (probabilities < 1)).all()
 
 
