@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from pipeline.data.array_file import map_array, write_array
 from pipeline.data.image_set import Array
 from pipeline.settings import cache_dir
 
@@ -44,14 +44,14 @@ class FeatureStore:
     def _from_disk(
         self, path: Path, shape: tuple[int, ...], compute: Callable[[], Iterable[Array]], wait: Callable[[], None]
     ) -> Array:
-        if (array := _read(path, shape)) is not None:
+        if (array := map_array(path, shape=shape, dtype=np.float32)) is not None:
             return array
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = _acquired(path.with_suffix(".lock"), wait)
         try:
-            if (array := _read(path, shape)) is None:
-                _write(path, shape, compute())
-                array = _read(path, shape)
+            if (array := map_array(path, shape=shape, dtype=np.float32)) is None:
+                write_array(path, compute(), shape=shape, dtype=np.float32)
+                array = map_array(path, shape=shape, dtype=np.float32)
         finally:
             lock.release()
             Path(lock.lock_file).unlink(missing_ok=True)
@@ -67,25 +67,3 @@ def _acquired(path: Path, wait: Callable[[], None]) -> FileLock:
             lock.acquire(timeout=_LOCK_POLL_SECONDS)
             return lock
         wait()
-
-
-def _read(path: Path, shape: tuple[int, ...]) -> Array | None:
-    """Return the array in ``path``; None where there is none, or a damaged one."""
-    try:
-        array: Array = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
-        return None
-    return array if array.shape == shape and array.dtype == np.float32 else None
-
-
-def _write(path: Path, shape: tuple[int, ...], parts: Iterable[Array]) -> None:
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:  # written in order: a map into a file would crash where the disk is full
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for part in parts:
-                file.write(np.ascontiguousarray(part, np.float32).tobytes())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

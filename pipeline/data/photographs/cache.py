@@ -7,7 +7,6 @@ that are not sealed. Nothing here is needed: where it cannot be written, the wor
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -18,8 +17,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from filelock import FileLock
-from numpy.lib import format as npy
 
+from pipeline.data.array_file import map_array, write_array, write_whole
 from pipeline.data.image_set import Array
 from pipeline.data.photographs.scan import Scanned
 
@@ -47,29 +46,25 @@ class CacheEntry:
 
     def keep_scan(self, scanned: tuple[Scanned, ...]) -> None:
         """Keep a scan for the commands and processes to come."""
-        self._write("scan.json", [json.dumps([astuple(one) for one in scanned]).encode()])
+        content = json.dumps([astuple(one) for one in scanned]).encode()
+        with self._kept():
+            write_whole(self.folder / "scan.json", [content])
 
     def pixels(self, shape: tuple[int, ...], make: Callable[[], Iterable[Array]]) -> Array:
         """Return images of (n, side, side, 3), mapped from disk, else make them one by one and keep them.
 
         They come in memory where they cannot be kept.
         """
-        name = f"pixels-{shape[1]}.npy"
-        found = self._map(name, shape)
+        path = self.folder / f"pixels-{shape[1]}.npy"
+        found = map_array(path, shape=shape, dtype=np.uint8)
         if found is None:
             with self._locked():
-                found = self._map(name, shape)
+                found = map_array(path, shape=shape, dtype=np.uint8)
                 if found is None:
-                    self._write(name, _as_npy(shape, make()))
-                    found = self._map(name, shape)
+                    with self._kept():
+                        write_array(path, make(), shape=shape, dtype=np.uint8)
+                    found = map_array(path, shape=shape, dtype=np.uint8)
         return _gathered(shape, make()) if found is None else found
-
-    def _map(self, name: str, shape: tuple[int, ...]) -> Array | None:
-        try:
-            found: Array = np.load(self.folder / name, mmap_mode="r")
-        except _UNREADABLE:
-            return None
-        return found if found.shape == shape else None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -83,17 +78,11 @@ class CacheEntry:
         finally:
             lock.release()
 
-    def _write(self, name: str, content: Iterable[bytes]) -> None:
-        """Write a file under a temporary name, then rename it; leave none where that fails."""
-        partial = self.folder / f"{name}.{os.getpid()}.partial"
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Let what is written inside go where it cannot be kept, and make room for it otherwise."""
         with suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                with partial.open("wb") as file:
-                    file.writelines(content)
-                partial.replace(self.folder / name)
-            finally:
-                partial.unlink(missing_ok=True)
+            yield
             self._make_room()
 
     def _make_room(self) -> None:
@@ -118,15 +107,6 @@ def cache_key(root: Path, places: Sequence[PurePosixPath]) -> str:
             size, changed = status.st_size, status.st_mtime_ns
         state.update(b"\0" + os.fsencode(place) + f"\0{size}\0{changed}".encode())
     return state.hexdigest()[:32]
-
-
-def _as_npy(shape: tuple[int, ...], images: Iterable[Array]) -> Iterator[bytes]:
-    """Yield an ``.npy`` piece by piece; where a file is mapped to be filled, a full disk ends the process."""
-    header = io.BytesIO()
-    npy.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
-    yield header.getvalue()
-    for image in images:
-        yield image.tobytes()
 
 
 def _gathered(shape: tuple[int, ...], images: Iterable[Array]) -> Array:
