@@ -36,6 +36,11 @@ class Augmentation:
     contrast: float = 0.0
     erased_share: float = 0.0
 
+    @property
+    def changes_images(self) -> bool:
+        """Whether there is anything to change."""
+        return self != Augmentation()
+
     def reaches(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the longest shift along each axis in pixels, at least one where there are shifts at all.
 
@@ -49,11 +54,10 @@ class Augmentation:
         )
 
 
-_FLIPS_AND_SHIFTS = Augmentation(width_shift=1 / 16, height_shift=1 / 16, horizontal_flip=True)
 _PRESETS = {
     "none": Augmentation(),
     "shifts": Augmentation(width_shift=1 / 16, height_shift=1 / 16),
-    "flips_and_shifts": _FLIPS_AND_SHIFTS,
+    "flips_and_shifts": Augmentation(width_shift=1 / 16, height_shift=1 / 16, horizontal_flip=True),
     "heavy": Augmentation(
         width_shift=1 / 8, height_shift=1 / 8, horizontal_flip=True, contrast=0.2, erased_share=0.25
     ),
@@ -75,7 +79,7 @@ def make_augment(
     Images have the shape (n, ..., channels) and keep their type; ``seed`` is two integers, one pair a batch.
     ``pixel_range`` is what black and white are in these images. Edges are repeated where images move away from them.
     """
-    if augmentation == Augmentation():
+    if not augmentation.changes_images:
         return None
     is_image = len(input_shape) == 3
     resamples = augmentation.zoom or (is_image and (augmentation.rotation_degrees or augmentation.shear_degrees))

@@ -38,9 +38,9 @@ def training_batches(
     pixels_at, labels = _gatherer(images.images), tf.constant(images.labels)
     n_images, n_classes = len(images.labels), len(images.class_names)
     weights = tf.constant(balanced_weights(images)) if class_weights else None
-    augment = make_augment(
-        augmentation, input_shape=images.input_shape, pixel_range=pixel_range(images.images)
-    )  # fmt: skip
+    augment = None
+    if augmentation.changes_images:  # else nobody asks for the range, and finding it reads all float pixels
+        augment = make_augment(augmentation, input_shape=images.input_shape, pixel_range=pixel_range(images.images))
 
     def gather(indices: Any, batch_seed: Any) -> Any:
         batch, classes = pixels_at(indices), tf.gather(labels, indices)

@@ -27,7 +27,11 @@ def read_leaderboard(store: TrackingStore, *, split: str, metric: Metric, study:
     ``split`` is the digest of the split that they were judged on. Of trials, only those of ``study`` are taken; None
     means all. Its columns: rank, run, kind, state, figures, knobs, reason, run_id.
     """
-    rows = [_row(run) for run in _ended_trainings(store, split) if _belongs(run, study)]
+    return _ranked(_ended_trainings(store, split), metric, study)
+
+
+def _ranked(runs: list[Run], metric: Metric, study: str | None) -> pd.DataFrame:
+    rows = [_row(run) for run in runs if _belongs(run, study)]
     fixed = ["run", "kind", "state", *METRICS]
     table = pd.DataFrame(rows, columns=[*fixed, *_other_columns(rows, fixed)])
     table = table.assign(failed=table["state"] == names.State.FAIL).sort_values(
@@ -40,11 +44,12 @@ def read_leaderboard(store: TrackingStore, *, split: str, metric: Metric, study:
 
 def update_study_leaderboards(store: TrackingStore, *, split: str, metric: Metric) -> None:
     """Write the leaderboard of every study on the split anew: something else has been judged on it."""
+    trainings = _ended_trainings(store, split)
     condition = f"tags.`{names.SPLIT}` = '{split}' AND tags.`{names.KIND}` = 'study'"
     for run in store.search_runs(condition):
         own = run.data.params.get("metric", metric.name)
         if own == metric.name:
-            table = read_leaderboard(store, split=split, metric=metric, study=run.data.tags[names.STUDY])
+            table = _ranked(trainings, metric, run.data.tags[names.STUDY])
             store.client.log_text(run.info.run_id, table.to_csv(index=False), names.LEADERBOARD_FILE)
 
 

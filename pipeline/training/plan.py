@@ -33,7 +33,7 @@ class TrainingPlan:
     @property
     def augments(self) -> bool:
         """Whether training images change at random from epoch to epoch."""
-        return self.augmentation != Augmentation()
+        return self.augmentation.changes_images
 
 
 def make_plan(knobs: Knobs) -> TrainingPlan:
