@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.image_set import Array, ImageSet
+from pipeline.data.pixels import in_parts
 from pipeline.data.source import Split
 from pipeline.evaluation.assessment import Assessment, Fold
 from pipeline.evaluation.scores import Predictions
@@ -21,7 +22,7 @@ _LANDMARKS = 2000
 _KERNEL_WIDTH = 0.7  # of the radial kernel, in units of 1 / variance of the images
 _SHRINKAGE = 1e-4
 _MOST_IMAGES = 60_000  # more change little, and would not fit into memory as kernel features
-_IMAGES_AT_ONCE = 5_000
+_IMAGES_FOR_COMPONENTS = 5_000
 
 
 def train_classical(split: Split, *, run: TrainingRun, seed: int) -> Epoch:
@@ -68,10 +69,9 @@ def fit_classical(images: ImageSet, *, seed: int) -> Any:
     n_pixels = int(np.prod(images.input_shape))
     flatten = FunctionTransformer(np.reshape, kw_args={"shape": (-1, n_pixels)})
     n_components = min(_PRINCIPAL_COMPONENTS, n_pixels, len(sample.labels))
-    flat = flatten.transform(sample.images[:_IMAGES_AT_ONCE]).astype(np.float32)
+    flat = flatten.transform(sample.images[:_IMAGES_FOR_COMPONENTS]).astype(np.float32)
     components = PCA(n_components, random_state=seed).fit(flat)
-    starts = range(0, len(sample.labels), _IMAGES_AT_ONCE)
-    parts = [flatten.transform(sample.images[at : at + _IMAGES_AT_ONCE]).astype(np.float32) for at in starts]
+    parts = (flatten.transform(part).astype(np.float32) for part in in_parts(sample.images))
     reduced = np.concatenate([components.transform(part) for part in parts])
     width = _KERNEL_WIDTH / max(float(reduced.var(axis=0).sum()), 1e-12)
     kernel = Nystroem(gamma=width, n_components=min(_LANDMARKS, len(reduced)), random_state=seed).fit(reduced)
@@ -86,8 +86,7 @@ def _sample(images: ImageSet, seed: int) -> Array:
 
 
 def _judge(model: Any, images: ImageSet) -> Predictions:
-    starts = range(0, len(images.labels), _IMAGES_AT_ONCE)
-    parts = [model.predict_proba(images.images[at : at + _IMAGES_AT_ONCE]) for at in starts]
+    parts = [model.predict_proba(part) for part in in_parts(images.images)]
     return Predictions(np.concatenate(parts), images.labels, images.class_names)
 
 

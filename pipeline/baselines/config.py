@@ -70,10 +70,8 @@ class RunConfig:
 
     def job(self, data: TrainingData, settings: TrainingSettings) -> Job:
         """Return the job of training it with its own seed, or with that of the settings where they have another."""
-        training = self.training
-        hand_made = parse_hand_made(training.hand_made, name=training.name, source=training.name) if (
-            training.hand_made
-        ) else None  # fmt: skip
+        training, text = self.training, self.training.hand_made
+        hand_made = parse_hand_made(text, name=training.name, source=training.name) if text else None
         configuration = Configuration(complete(parse_knobs(training.parameters)), hand_made)
         is_same_seed = str(settings.seed) == training.settings.get("seed")
         return Job(
@@ -81,7 +79,7 @@ class RunConfig:
             configuration=configuration.with_epochs_at_most(settings.epochs).at_size(settings.image_size),
             seed=training.seed if is_same_seed else settings.seed,
             tags={names.KIND: "repeat", names.REPEAT_OF: training.run_id},
-            files={names.HAND_MADE_FILE: training.hand_made} if training.hand_made else {},
+            files={names.HAND_MADE_FILE: text} if text else {},
         )
 
 

@@ -56,10 +56,6 @@ class SearchSpace:
         domains = {name: [type(domain).__name__, asdict(domain)] for name, domain in unlike_default.items()}
         return hashlib.sha256(json.dumps(domains, sort_keys=True).encode()).hexdigest()[:10]
 
-    def may_be(self, name: str, value: KnobValue) -> bool:
-        """Tell whether a trial can have ``value`` for the knob ``name``."""
-        return self.domains.get(name, Fixed(KNOBS[name].default)).holds(value)
-
     def suggest(self, trial: optuna.trial.BaseTrial) -> Knobs:
         """Return all knobs for ``trial``: every searched knob is asked for in every trial (a static space)."""
         asked = {name: domain.suggest(trial, name) for name, domain in self.domains.items()}

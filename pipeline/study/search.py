@@ -68,7 +68,7 @@ def prepare(settings: SearchSettings) -> Preparation:
 
 
 def _check_output(space: SearchSpace, *, n_classes: int) -> None:
-    if n_classes > 2 and space.may_be("output", "sigmoid"):
+    if n_classes > 2 and "sigmoid" in space.values("output"):
         raise SpaceError(
             f"{space.source}: output sigmoid tells two classes apart, but the data has {n_classes}; take softmax"
         )

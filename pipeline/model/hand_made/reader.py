@@ -64,6 +64,7 @@ class _Reader(NodeReader):
     error_class = ModelFileError
 
     def read(self, text: str, name: str) -> HandMade:
+        """Return the model called ``name`` that the YAML ``text`` describes."""
         root = self._compose(text)
         sections = self._mapping(root, "a hand-made model must have sections") if root else {}
         self._check_keys(sections, _SECTIONS, "section")
