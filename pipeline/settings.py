@@ -34,6 +34,14 @@ class DataSettings(BaseModel):
     data_dir: Path = Field(None, validate_default=True)
     seed: int = Field(0, ge=0, lt=2**31)
     validation_share: float | None = Field(None, gt=0, lt=1)
+    folds: int | None = Field(None, ge=2, le=20)
+
+    @field_validator("folds")
+    @classmethod
+    def _folds_have_no_validation_share(cls, folds: int | None, others: ValidationInfo) -> int | None:
+        if folds is not None and others.data.get("validation_share") is not None:
+            raise ValueError("must be left out where validation_share is given: each fold validates in turn")
+        return folds
 
     @field_validator("data_dir", mode="before")
     @classmethod
@@ -87,7 +95,6 @@ class SearchSettings(TrainingSettings):
     timeout_minutes: float | None = Field(None, gt=0)
     study: str = ""
     sampler: Sampler = "tpe"
-    folds: int | None = Field(None, ge=2, le=20)
     pruner: Pruner = "successive_halving"
     storage: str | None = None
     keep_models: Literal["all", "best", "none"] = "all"
@@ -111,13 +118,6 @@ class SearchSettings(TrainingSettings):
         if values.get("pruner", "auto") != "auto":
             return values
         return {**values, "pruner": "successive_halving" if values.get("folds") is None else "wilcoxon"}
-
-    @field_validator("folds")
-    @classmethod
-    def _folds_have_no_validation_share(cls, folds: int | None, others: ValidationInfo) -> int | None:
-        if folds is not None and others.data.get("validation_share") is not None:
-            raise ValueError("must be left out where validation_share is given: each fold validates in turn")
-        return folds
 
     @field_validator("pruner")
     @classmethod

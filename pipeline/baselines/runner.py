@@ -27,12 +27,17 @@ class JobRunner:
     session: JobSession
     fitting: Fitting
 
+    @property
+    def n_splits(self) -> int:
+        """How many times each job is trained."""
+        return self.fitting.data.n_splits
+
     def run(self, command: Train) -> None:
         """Do one job; never raises for what happens in it."""
         assert command.number is not None
         start = time.time()
         job = self.session.jobs[command.number]
-        self.fitting.mailbox.send(Started(command.number, job.name, job.n_epochs))
+        self.fitting.mailbox.send(Started(command.number, job.name, job.n_epochs * self.n_splits, self.n_splits))
         run = self._start_run(job)
         outcome = self._train(job, command, run)
         run.end(outcome.state, outcome.reason)

@@ -126,15 +126,15 @@ class TrainingData:
         return Split(self._sized[image_size], partition, self.digest)
 
 
-def load_training_data(settings: DataSettings, *, n_folds: int | None = None) -> TrainingData:
-    """Load the training images of a data set, and split them, in ``n_folds`` folds if given.
+def load_training_data(settings: DataSettings) -> TrainingData:
+    """Load the training images of a data set, and split them, in folds where the settings ask for them.
 
     Raises:
         DataError: the name is unknown, the data cannot be used, or a class has too few images for the folds.
     """
     images = load_images(settings.dataset, settings.data_dir)
     partition = make_partition(images, seed=settings.seed, validation_share=settings.validation_share)
-    folds = () if n_folds is None else make_folds(images, n_folds=n_folds, seed=settings.seed)
+    folds = () if settings.folds is None else make_folds(images, n_folds=settings.folds, seed=settings.seed)
     return TrainingData(images, partition, folds)
 
 

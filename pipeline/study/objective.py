@@ -138,7 +138,7 @@ def load_objective(session: StudySession, mailbox: Mailbox, *, worker_index: int
     configure_device(threads=session.threads)
     pruner = make_pruner(settings.pruner, max_epochs=session.space.max_epochs)
     fitting = Fitting(
-        data=load_training_data(settings, n_folds=settings.folds), metric=get_metric(settings.metric),
+        data=load_training_data(settings), metric=get_metric(settings.metric),
         precision=resolve_precision(settings.precision), mailbox=mailbox,
         backbones=BackboneCache(settings.data_dir),
     )  # fmt: skip

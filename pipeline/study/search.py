@@ -61,7 +61,7 @@ def prepare(settings: SearchSettings) -> Preparation:
     if settings.image_size is not None:
         space = space.with_fixed("image_size", settings.image_size)
     check_sampler(settings.sampler, space)
-    data = load_training_data(settings, n_folds=settings.folds)
+    data = load_training_data(settings)
     _check_output(space, n_classes=len(data.images.class_names))
     check_backbones(space, data, settings.data_dir)
     return Preparation(settings, space, metric, data)

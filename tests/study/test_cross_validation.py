@@ -50,7 +50,7 @@ def in_validated(validated: Workplace, monkeypatch: pytest.MonkeyPatch) -> Workp
 
 @pytest.fixture(scope="module")
 def data() -> TrainingData:
-    return load_training_data(DataSettings(dataset="digits"), n_folds=N_FOLDS)
+    return load_training_data(DataSettings(dataset="digits", folds=N_FOLDS))
 
 
 def trials_of(place: Workplace) -> list[optuna.trial.FrozenTrial]:
