@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ from pipeline.data.pixels import Pixels, in_parts, take
 from pipeline.errors import DataError
 
 Array = npt.NDArray[Any]
+
+Part = Literal["train", "test"]
 
 MIN_IMAGES_PER_CLASS = 2  # one for each side of the split
 
@@ -50,9 +52,17 @@ class ImageSet:
 
 
 def make_image_set(
-    *, name: str, source: str, images: Array, labels: Array, class_names: tuple[str, ...] | None = None
+    *,
+    name: str,
+    source: str,
+    images: Array,
+    labels: Array,
+    class_names: tuple[str, ...] | None = None,
+    part: Part = "train",
 ) -> ImageSet:
     """Check raw arrays and bring them into the shapes of :class:`ImageSet`.
+
+    ``part`` says which of a data set they are: every class needs images for training, and none for the test.
 
     Images of 2 axes get a channel axis. Arrays of 3 axes are sequences of (length, channels) where a sample is at
     least 8 times longer than wide, and grey images otherwise. One-hot labels become integers.
@@ -60,26 +70,28 @@ def make_image_set(
     Raises:
         DataError: wrong shapes or types, NaN pixels, labels outside the classes, a class without enough images.
     """
-    images = _check_images(source, images)
-    labels = _check_labels(source, labels, n_images=len(images))
+    images = _check_images(source, images, part)
+    labels = _check_labels(source, labels, part, n_images=len(images))
     n_classes = len(class_names) if class_names else int(labels.max()) + 1
     names = class_names or tuple(str(number) for number in range(n_classes))
-    _check_classes(source, labels, names)
+    _check_range(source, labels, names)
+    if part == "train":
+        _check_numbers(source, labels, names)
     return ImageSet(name, source, images, labels.astype(np.int32), names)
 
 
-def _check_images(source: str, images: Array) -> Array:
+def _check_images(source: str, images: Array, part: Part) -> Array:
     if images.ndim not in (3, 4) or 0 in images.shape:
         raise DataError(
-            f"{source}: x_train must have the shape (n, height, width), (n, height, width, channels) or "
+            f"{source}: x_{part} must have the shape (n, height, width), (n, height, width, channels) or "
             f"(n, length, channels), got {images.shape}; reshape it"
         )
     if images.dtype.kind not in "buif":
-        raise DataError(f"{source}: x_train must hold numbers, got {images.dtype}; convert it to uint8 or float32")
+        raise DataError(f"{source}: x_{part} must hold numbers, got {images.dtype}; convert it to uint8 or float32")
     if images.dtype != np.uint8:
         images = _narrow(images)
     if images.dtype == np.float32 and not np.isfinite(images).all():
-        raise DataError(f"{source}: x_train must hold finite pixels, got NaN or infinity; mend or drop those images")
+        raise DataError(f"{source}: x_{part} must hold finite pixels, got NaN or infinity; mend or drop those images")
     is_sequence = images.ndim == 3 and images.shape[1] >= 8 * images.shape[2]
     return images if images.ndim == 4 or is_sequence else images[..., np.newaxis]
 
@@ -90,25 +102,25 @@ def _narrow(images: Array) -> Array:
         return images.astype(np.uint8 if whole else np.float32)
 
 
-def _check_labels(source: str, labels: Array, *, n_images: int) -> Array:
+def _check_labels(source: str, labels: Array, part: Part, *, n_images: int) -> Array:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim not in (1, 2) or len(labels) != n_images:
         raise DataError(
-            f"{source}: y_train must have one label an image, shape ({n_images},) or one-hot ({n_images}, classes), "
-            f"got {labels.shape}; align it with x_train"
+            f"{source}: y_{part} must have one label an image, shape ({n_images},) or one-hot ({n_images}, classes), "
+            f"got {labels.shape}; align it with x_{part}"
         )
     if labels.dtype.kind not in "buif":
-        raise DataError(f"{source}: y_train must hold whole numbers, got {labels.dtype}; number the classes from 0")
+        raise DataError(f"{source}: y_{part} must hold whole numbers, got {labels.dtype}; number the classes from 0")
     if labels.ndim == 2:
         if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
-            raise DataError(f"{source}: one-hot y_train must hold a single 1 a row; encode it anew")
+            raise DataError(f"{source}: one-hot y_{part} must hold a single 1 a row; encode it anew")
         numbers: Array = labels.argmax(axis=1)
         return numbers
     unfit = labels[~np.isfinite(labels) | (labels != np.floor(np.abs(labels)))]
     if len(unfit):
         raise DataError(f"{source}: labels must be whole numbers from 0, got {unfit[0]}; number the classes from 0")
-    if labels.max() >= n_images:
+    if part == "train" and labels.max() >= n_images:
         raise DataError(
             f"{source}: labels must number the classes without gaps, got {labels.max()} with {n_images} images; "
             "number the classes from 0"
@@ -116,13 +128,17 @@ def _check_labels(source: str, labels: Array, *, n_images: int) -> Array:
     return labels.astype(np.int64)
 
 
-def _check_classes(source: str, labels: Array, class_names: tuple[str, ...]) -> None:
+def _check_range(source: str, labels: Array, class_names: tuple[str, ...]) -> None:
     n_classes = len(class_names)
     if labels.max() >= n_classes:
         raise DataError(
             f"{source}: labels must lie between 0 and {n_classes - 1} ({n_classes} classes), got {labels.max()}; "
             "mend the labels or the class names"
         )
+
+
+def _check_numbers(source: str, labels: Array, class_names: tuple[str, ...]) -> None:
+    n_classes = len(class_names)
     if n_classes < 2:
         raise DataError(f"{source}: at least 2 classes are needed, got {n_classes}; add images of another class")
     counts = np.bincount(labels, minlength=n_classes)

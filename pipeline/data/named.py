@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.data.download import download
-from pipeline.data.image_set import ImageSet, make_image_set
-from pipeline.data.npz import read_training_images
+from pipeline.data.image_set import ImageSet, Part, make_image_set
+from pipeline.data.npz import read_npz
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -44,32 +44,32 @@ _DIGITS_TEST_SHARE = 0.2
 _DIGITS_TEST_SEED = 20
 
 
-def load_named(name: str, data_dir: Path) -> ImageSet:
-    """Return the training images of a named set, downloading it into ``data_dir`` where it is missing.
+def load_named(name: str, data_dir: Path, *, part: Part) -> ImageSet:
+    """Return one part of a named set, downloading it into ``data_dir`` where it is missing.
 
     Raises:
         DataError: the download failed, or the file in ``data_dir`` cannot be used.
     """
     if name == "digits":
-        return _digits()
+        return _digits(part)
     path = data_dir / f"{name}.npz"
     if not path.exists():
         download(name, path)
-    return read_training_images(path, name=name, class_names=CLASS_NAMES[name])
+    return read_npz(path, part=part, name=name, class_names=CLASS_NAMES[name])
 
 
-def _digits() -> ImageSet:
+def _digits(part: Part) -> ImageSet:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
     bunch = load_digits()
     pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     indices = np.arange(len(pixels))
-    kept, _ = train_test_split(
+    train, test = train_test_split(
         indices, test_size=_DIGITS_TEST_SHARE, random_state=_DIGITS_TEST_SEED, stratify=bunch.target
     )
-    kept.sort()
+    chosen = np.sort(train if part == "train" else test)
     return make_image_set(
-        name="digits", source="sklearn.datasets.load_digits", images=pixels[kept], labels=bunch.target[kept],
-        class_names=_TEN,
+        name="digits", source="sklearn.datasets.load_digits", images=pixels[chosen], labels=bunch.target[chosen],
+        class_names=_TEN, part=part,
     )  # fmt: skip

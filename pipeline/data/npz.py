@@ -1,4 +1,4 @@
-"""Read training arrays from an ``.npz``: the test arrays are checked by their headers, and not read."""
+"""Read one part of an ``.npz``: of the other's arrays, the headers alone are read."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from pipeline.data.image_set import Array, ImageSet, make_image_set
+from pipeline.data.image_set import Array, ImageSet, Part, make_image_set
 from pipeline.errors import DataError
 
 _NEEDED = ("x_train", "y_train", "x_test", "y_test")
 _BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, MemoryError)
 
 
-def read_training_images(path: Path, *, name: str, class_names: tuple[str, ...] | None = None) -> ImageSet:
-    """Read ``x_train`` and ``y_train``, and ``class_names`` where the file has them.
+def read_npz(path: Path, *, part: Part, name: str, class_names: tuple[str, ...] | None = None) -> ImageSet:
+    """Read images and labels of one ``part``, and ``class_names`` where the file has them.
 
     Raises:
         DataError: no readable npz, an array is missing, pickled or of a wrong shape, or the images break a rule.
@@ -26,12 +26,14 @@ def read_training_images(path: Path, *, name: str, class_names: tuple[str, ...] 
     try:
         with zipfile.ZipFile(path) as archive:
             _check_headers(archive, path)
-            images, labels = _read(archive, "x_train", path), _read(archive, "y_train", path)
+            images, labels = _read(archive, f"x_{part}", path), _read(archive, f"y_{part}", path)
             if "class_names.npy" in archive.namelist():
                 class_names = _class_names(archive, path)
     except _BROKEN as error:
         raise DataError(f"{path}: not a readable .npz ({error}); write it anew with numpy.savez") from error
-    return make_image_set(name=name, source=str(path), images=images, labels=labels, class_names=class_names)
+    return make_image_set(
+        name=name, source=str(path), images=images, labels=labels, class_names=class_names, part=part
+    )  # fmt: skip
 
 
 def _check_headers(archive: zipfile.ZipFile, path: Path) -> None:

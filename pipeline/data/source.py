@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.data.image_set import Array, ImageSet
 from pipeline.data.image_source import ArrayImages, ImageSource
 from pipeline.data.named import NAMES, load_named
-from pipeline.data.npz import read_training_images
+from pipeline.data.npz import read_npz
 from pipeline.data.partition import Partition, make_folds, make_partition
 from pipeline.data.photographs.folder import load_photographs
 from pipeline.errors import DataError, did_you_mean
@@ -25,7 +25,8 @@ from pipeline.settings import DataSettings, dataset_name
 class Split:
     """The images that networks are fitted on, and those that choose between networks, at one size.
 
-    ``images`` are both, in the data set's order, and ``digest`` is the data set's.
+    ``images`` are both, in the data set's order, and ``digest`` is the data set's. The latter are none where a network
+    is fitted on all images, once its configuration is chosen.
     """
 
     images: ImageSet
@@ -112,6 +113,15 @@ class TrainingData:
         """
         return self._split(self.partition, image_size)
 
+    def whole(self, image_size: int) -> Split:
+        """Return all images for fitting at ``image_size``, and none for validation.
+
+        Raises:
+            DataError: the images cannot be had at that size.
+        """
+        everything = np.arange(len(self.images.labels))
+        return self._split(Partition(everything, everything[:0]), image_size)
+
     def splits(self, image_size: int) -> Iterator[Split]:
         """Yield what networks are judged on at ``image_size``, one split at a time: each is a copy of the images.
 
@@ -145,7 +155,7 @@ def load_images(dataset: str, data_dir: Path) -> ImageSource:
         DataError: the name is unknown, or the data cannot be used.
     """
     if dataset in NAMES:
-        return ArrayImages(load_named(dataset, data_dir))
+        return ArrayImages(load_named(dataset, data_dir, part="train"))
     path = Path(dataset).expanduser()
     if os.path.isdir(path):  # as the methods of Path do not, it answers for what may not be read, too
         return load_photographs(path, name=dataset_name(dataset))
@@ -156,4 +166,4 @@ def load_images(dataset: str, data_dir: Path) -> ImageSource:
         )
     if not os.path.isfile(path):
         raise DataError(f"dataset '{path}' is no file and no folder; check the path")
-    return ArrayImages(read_training_images(path, name=path.stem))
+    return ArrayImages(read_npz(path, part="train", name=path.stem))

@@ -16,10 +16,10 @@ from pipeline.data.image_source import ArrayImages
 from pipeline.data.named import CLASS_NAMES
 from pipeline.data.partition import make_folds, make_partition
 from pipeline.data.scaling import fit_scaling
-from pipeline.data.source import TrainingData, load_images
+from pipeline.data.source import TrainingData, load_images, load_training_data
 from pipeline.errors import DataError
 from pipeline.knobs.table import KNOBS
-from pipeline.settings import dataset_name
+from pipeline.settings import DataSettings, dataset_name
 
 PIXELS = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
 LABELS = np.array([0, 0, 1, 1, 2, 2])
@@ -346,3 +346,12 @@ def test_profile_names_the_folds_where_there_are_some() -> None:
 
     assert (profile["n_folds"], profile["n_train"], profile["n_validation"]) == (5, 24, 6)
     assert "n_folds" not in folded(0).profile()
+
+
+def test_whole_data_set_is_for_fitting_where_nothing_is_validated() -> None:
+    data = load_training_data(DataSettings())
+
+    whole = data.whole(0)
+
+    assert len(whole.train.labels) == len(data.images.labels)
+    assert len(whole.validation.labels) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -102,27 +103,87 @@ class PhotographFolder:
         images = np.array(pixels) if fits else StoredPixels(pixels, np.arange(len(pixels)))
         return ImageSet(self.name, self.source, images, self.labels, self.class_names)
 
+    def open_sealed(self) -> SealedFolder:
+        """Return the test part as a source of its own."""
+        return SealedFolder(self, self.sealed)
+
     @property
     def _seen(self) -> tuple[Known, ...]:
         return self.selection.train + self.selection.validation
 
     def _decode(self, side: int) -> Iterator[Array]:
-        def decode_checked(path: Path) -> Array:
-            try:
-                return decode(path, side)
-            except Exception as error:  # Pillow raises anything; all files were whole when the folder was scanned
-                raise DataError(
-                    f"{printable(path)}: photographs must stay as they are while they are used, but this one cannot be "
-                    f"read any more ({printable(error)}); restore it, and start again"
-                ) from error
-
-        return in_threads(decode_checked, self._paths(self._seen))
+        return in_threads(lambda path: _decode_checked(path, side), self._paths(self._seen))
 
     def _paths(self, known: tuple[Known, ...]) -> tuple[Path, ...]:
         return tuple(self.root / one.photograph.place for one in known)
 
     def _labels(self, known: tuple[Known, ...]) -> Array:
         return np.array([self.class_names.index(one.photograph.class_name) for one in known], np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class SealedFolder:
+    """The sealed test part of a folder of photographs; an ``ImageSource`` whose pixels are never cached."""
+
+    folder: PhotographFolder
+    files: SealedPhotographs
+    groups: None = None
+    given_validation: None = None
+    input_shape: tuple[int, ...] = (-1, -1, 3)
+    dtype: str = "uint8"
+
+    @property
+    def name(self) -> str:
+        """Short name of the data set."""
+        return self.folder.name
+
+    @property
+    def source(self) -> str:
+        """The folder."""
+        return self.folder.source
+
+    @property
+    def labels(self) -> Array:
+        """Class numbers, shape (n,)."""
+        return self.files.labels
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in label order."""
+        return self.folder.class_names
+
+    @property
+    def profile(self) -> dict[str, object]:
+        """How many files there are."""
+        return {"n_files": len(self.files.paths)}
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits that change with any file of the test part, or its class."""
+        state = hashlib.sha256(repr((self.class_names, self.labels.tolist())).encode())
+        for one in self.folder.selection.sealed:
+            state.update(one.sha256.encode())
+        return state.hexdigest()[:32]
+
+    def images_at(self, image_size: int) -> ImageSet:
+        """Decode the photographs as squares of ``image_size`` pixels a side; 0: of 96.
+
+        Raises:
+            DataError: a file was changed or removed meanwhile.
+        """
+        side = image_size or DEFAULT_IMAGE_SIZE
+        pixels = np.stack(list(in_threads(lambda path: _decode_checked(path, side), self.files.paths)))
+        return ImageSet(self.name, self.source, pixels, self.labels, self.class_names)
+
+
+def _decode_checked(path: Path, side: int) -> Array:
+    try:
+        return decode(path, side)
+    except Exception as error:  # Pillow raises anything; all files were whole when the folder was scanned
+        raise DataError(
+            f"{printable(path)}: photographs must stay as they are while they are used, but this one cannot be "
+            f"read any more ({printable(error)}); restore it, and start again"
+        ) from error
 
 
 def load_photographs(

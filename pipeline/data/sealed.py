@@ -1,0 +1,28 @@
+"""The sealed test part of a data set. This is the one place that opens it, and promotion alone may import this."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.data.image_source import ArrayImages, ImageSource
+from pipeline.data.named import NAMES, load_named
+from pipeline.data.npz import read_npz
+from pipeline.data.photographs.folder import PhotographFolder
+from pipeline.settings import DataSettings
+
+
+def open_test_images(settings: DataSettings, training: ImageSource) -> ImageSource:
+    """Open the test images of the data set whose ``training`` images were loaded with the same settings.
+
+    Whoever calls this looks at them: the opening is to be recorded first.
+
+    Raises:
+        DataError: the test images break a rule.
+    """
+    dataset = settings.dataset
+    if dataset in NAMES:
+        return ArrayImages(load_named(dataset, settings.data_dir, part="test"))
+    if isinstance(training, PhotographFolder):
+        return training.open_sealed()
+    path = Path(dataset).expanduser()
+    return ArrayImages(read_npz(path, part="test", name=training.name, class_names=training.class_names))
