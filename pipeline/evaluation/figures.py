@@ -3,49 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from pipeline.data.image_set import Array
 from pipeline.data.pixels import Pixels, extremes
+from pipeline.evaluation.canvas import PLAIN, draw_gallery, make_figure
 from pipeline.evaluation.scores import Predictions
 from pipeline.training.result import Epoch, mean_curve
 
 _TRAIN, _VALIDATION = "#1f77b4", "#d95f02"
 _MAX_CLASSES_WITH_NUMBERS = 25
 _LISTED_CONFUSIONS = 30
-_GALLERY = (4, 6)
-_PLAIN: dict[str, Any] = {"parse_math": False}  # a '$' in a class name is no formula
-
-
-def _figure(width: float, height: float) -> Figure:
-    """Return a figure in inches that belongs to no window and needs no closing."""
-    figure = Figure(figsize=(width, height), dpi=100)
-    FigureCanvasAgg(figure)
-    return figure
+_GALLERY = 24
 
 
 def draw_curves(curves: Sequence[Sequence[Epoch]], best_epoch: Epoch) -> Figure:
-    """Draw accuracy and loss of training and validation over the epochs, the best epoch marked.
+    """Draw accuracy and loss of training and validation, if there was any, over the epochs, the best epoch marked.
 
     Of several folds each is a thin line, and their mean, as far as all of them go, the bold one; ``best_epoch`` is the
     mean of their best.
     """
-    figure = _figure(10, 4)
+    figure = make_figure(10, 4)
     figure.subplots_adjust(left=0.06, right=0.98, bottom=0.13, top=0.91, wspace=0.16)
     of_folds = f", mean of {len(curves)} folds" if len(curves) > 1 else ""
     best = "best epochs: median {}, mean {:.4f}" if of_folds else "best epoch: {} ({:.4f})"
     for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
         _draw_curve(axes, curves, name, color=_TRAIN, label=f"training{of_folds}")
-        _draw_curve(axes, curves, f"val_{name}", color=_VALIDATION, label=f"validation{of_folds}")
-        label = best.format(best_epoch.number, getattr(best_epoch, f"val_{name}"))
-        axes.axvline(best_epoch.number, color="0.6", lw=1, ls="--", label=label)
+        if best_epoch.is_validated:
+            _draw_curve(axes, curves, f"val_{name}", color=_VALIDATION, label=f"validation{of_folds}")
+            label = best.format(best_epoch.number, getattr(best_epoch, f"val_{name}"))
+            axes.axvline(best_epoch.number, color="0.6", lw=1, ls="--", label=label)
         axes.set(xlabel="epoch", title=name.capitalize())
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25)
@@ -75,21 +67,21 @@ def draw_confusion(table: pd.DataFrame) -> Figure:
     longest = max(len(name) for name in table.index)
     margin = 0.55 + 0.009 * size * longest  # inches: the axis label and the longest class name
     has_numbers = n_classes <= _MAX_CLASSES_WITH_NUMBERS
-    figure = _figure(margin + grid + (1.1 if has_numbers else 5.0), margin + grid + 0.5)
+    figure = make_figure(margin + grid + (1.1 if has_numbers else 5.0), margin + grid + 0.5)
     width, height = figure.get_size_inches()
     axes = figure.add_axes((margin / width, margin / height, grid / width, grid / height))
     picture = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.6, 0, 1))
     bar = figure.add_axes(((margin + grid + 0.12) / width, margin / height, 0.18 / width, grid / height))
     figure.colorbar(picture, cax=bar, label="share of the true class")
-    axes.set_xticks(range(n_classes), list(table.columns), rotation=90 if longest > 3 else 0, fontsize=size, **_PLAIN)
-    axes.set_yticks(range(n_classes), list(table.index), fontsize=size, **_PLAIN)
+    axes.set_xticks(range(n_classes), list(table.columns), rotation=90 if longest > 3 else 0, fontsize=size, **PLAIN)
+    axes.set_yticks(range(n_classes), list(table.index), fontsize=size, **PLAIN)
     accuracy = np.trace(counts) / max(counts.sum(), 1)
     axes.set(xlabel="predicted", ylabel="true", title=f"{accuracy:.2%} of {counts.sum():,} images right")
     if has_numbers:
         _write_cells(axes, counts, shares)
     else:
         place = ((margin + grid + 1.2) / width, (margin + grid) / height)
-        figure.text(*place, _frequent_confusions(table, shares), va="top", fontsize=11, linespacing=1.6, **_PLAIN)
+        figure.text(*place, _frequent_confusions(table, shares), va="top", fontsize=11, linespacing=1.6, **PLAIN)
     return figure
 
 
@@ -119,37 +111,17 @@ def draw_mistakes(images: Pixels, predictions: Predictions) -> Figure:
 
     ``images`` are the raw images of shape (n, height, width, channels), or sequences of (n, length, channels).
     """
-    rows, columns = _GALLERY
     mistakes = predictions.mistakes()
-    shown = mistakes[: rows * columns]
-    rows = max(1, -(-len(shown) // columns))
-    height = rows * 2.1 + 0.5
-    figure = _figure(columns * 1.8, height)
-    figure.subplots_adjust(left=0.02, right=0.98, bottom=0.02, top=1 - 0.95 / height, wspace=0.1, hspace=0.32)
-    panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-    low, high = extremes(images)
-    for axes in panels:
-        axes.axis("off")
-    for axes, index in zip(panels, shown, strict=False):
-        _draw_image(axes, images[index], low, high)
-        true, guess = (predictions.class_names[i] for i in (predictions.labels[index], predictions.predicted[index]))
-        probability = predictions.probabilities[index].max()
-        axes.set_title(f"true: {true}\nsays: {guess} ({probability:.0%})", fontsize=8, **_PLAIN)
-    figure.suptitle(
-        f"{len(mistakes)} of {len(predictions.labels)} wrong, most confident first",
-        fontsize=10,
-        y=1 - 0.1 / height,
-        va="top",
+    shown = mistakes[:_GALLERY]
+    return draw_gallery(
+        [images[index] for index in shown],
+        [describe_mistake(predictions, index) for index in shown],
+        pixel_range=extremes(images),
+        title=f"{len(mistakes)} of {len(predictions.labels)} wrong, most confident first",
     )
-    return figure
 
 
-def _draw_image(axes: Axes, image: Array, low: float, high: float) -> None:
-    if image.ndim == 2:
-        axes.plot(image, lw=0.8)
-        return
-    channels = image.shape[-1]
-    if channels == 3:
-        axes.imshow(np.clip((image.astype(float) - low) / max(high - low, 1e-9), 0, 1))
-    else:
-        axes.imshow(image[..., 0], cmap="gray", vmin=low, vmax=high)
+def describe_mistake(predictions: Predictions, index: int) -> str:
+    """Return true class, predicted class and its probability in two lines."""
+    true, guess = (predictions.class_names[i] for i in (predictions.labels[index], predictions.predicted[index]))
+    return f"true: {true}\nsays: {guess} ({predictions.probabilities[index].max():.0%})"

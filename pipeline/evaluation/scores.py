@@ -27,9 +27,15 @@ class Predictions:
         classes: Array = self.probabilities.argmax(axis=1)
         return classes
 
+    @property
+    def is_right(self) -> Array:
+        """Whether each image is classified right, shape (n,)."""
+        right: Array = self.predicted == self.labels
+        return right
+
     def mistakes(self) -> Array:
         """Return the indices of the misclassified images, the most confident mistake first."""
-        wrong = np.flatnonzero(self.predicted != self.labels)
+        wrong = np.flatnonzero(~self.is_right)
         return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
 
 

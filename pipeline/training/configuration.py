@@ -53,6 +53,19 @@ class Configuration:
         """Return the configuration for images of another side in pixels; None leaves it as it is."""
         return self if image_size is None else replace(self, knobs={**self.knobs, "image_size": image_size})
 
+    def without_validation(self, epochs: int) -> Configuration:
+        """Return the configuration for exactly ``epochs``, with nothing in it that asks for validation images.
+
+        The schedule spans these epochs; where it waits for a validation figure, it waits for the training's own.
+        """
+        own: Knobs = {
+            "epochs": epochs,
+            "early_stopping_patience": 0,
+            "early_stopping_monitor": "auto",
+            "plateau_monitor": str(self.knobs["plateau_monitor"]).removeprefix("val_"),
+        }
+        return replace(self, knobs={**self.knobs, **own})
+
     def setup(
         self, split: Split, *, backbones: BackboneCache | None = None, on_batch: OnBatch = lambda share: None
     ) -> Setup:

@@ -11,6 +11,9 @@ from typing import Any
 from pipeline.training.metric import Metric
 from pipeline.training.result import Ending, Epoch
 
+_FITTED, _VALIDATED = ("loss", "accuracy"), ("val_loss", "val_accuracy")
+_UNKNOWN = dict.fromkeys(_VALIDATED, math.nan)
+
 OnEpoch = Callable[[Epoch], str | None]
 OnBatch = Callable[[float], Ending | None]
 
@@ -20,12 +23,13 @@ class Course:
     """Follows a training batch by batch, and decides when it should stop.
 
     The best epoch goes by ``metric``, early stopping by ``monitor``: it ends ``patience`` epochs after the best of it.
+    Without validation images both are None, and the last epoch counts as the best.
     ``on_epoch`` gets each finished epoch and returns a reason to prune, or None; ``on_batch`` gets the share of the
     epoch that is done and returns why to stop, or None. A ``patience`` of 0 never stops.
     """
 
-    metric: Metric
-    monitor: Metric
+    metric: Metric | None
+    monitor: Metric | None
     patience: int
     n_steps: int
     on_epoch: OnEpoch
@@ -60,9 +64,11 @@ class Course:
         self._check_finite("val_loss", logs)
         if self.is_over:
             return
-        figures = {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        figures = {name: float(logs[name]) for name in _FITTED + (_VALIDATED if self.metric else ())}
         seconds = time.perf_counter() - self._epoch_start
-        epoch = Epoch(len(self.epochs) + 1, **figures, learning_rate=learning_rate, epoch_seconds=seconds)
+        epoch = Epoch(
+            len(self.epochs) + 1, **{**_UNKNOWN, **figures}, learning_rate=learning_rate, epoch_seconds=seconds
+        )  # fmt: skip
         self.epochs.append(epoch)
         if _is_better(self.metric, epoch, self.best_epoch):
             self.best_epoch, self.best_weights = epoch, get_weights()
@@ -73,7 +79,7 @@ class Course:
     def _judge(self, epoch: Epoch) -> None:
         if (reason := self.on_epoch(epoch)) is not None:
             self._end(Ending.PRUNED, reason)
-        elif self.patience and self._n_epochs_since_best(epoch) >= self.patience:
+        elif self.monitor and self.patience and self._n_epochs_since_best(epoch) >= self.patience:
             self._end(Ending.EARLY, f"no better {self.monitor.name} within {self.patience} epochs")
 
     def _n_epochs_since_best(self, epoch: Epoch) -> int:
@@ -89,5 +95,7 @@ class Course:
             self.ending, self.reason = ending, reason
 
 
-def _is_better(metric: Metric, epoch: Epoch, than: Epoch | None) -> bool:
+def _is_better(metric: Metric | None, epoch: Epoch, than: Epoch | None) -> bool:
+    if metric is None:
+        return True
     return metric.is_better(getattr(epoch, metric.name), None if than is None else getattr(than, metric.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,7 +28,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch; ``number`` counts from 1."""
+    """One epoch; ``number`` counts from 1. Without validation images, their figures are no numbers (NaN)."""
 
     number: int
     loss: float
@@ -38,13 +39,19 @@ class Epoch:
     epoch_seconds: float
 
     def metrics(self) -> dict[str, float]:
-        """Return the epoch's metrics by name."""
-        return {name: value for name, value in vars(self).items() if name != "number"}
+        """Return the epoch's metrics by name, without those that it has not."""
+        return {name: value for name, value in vars(self).items() if name != "number" and not math.isnan(value)}
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether it has figures of validation images."""
+        return not math.isnan(self.val_loss)
 
 
 def mean_epoch(epochs: Sequence[Epoch]) -> Epoch:
     """Return the mean of epochs, figure by figure; its number is their median, the lower of two."""
-    figures = {name: fmean(epoch.metrics()[name] for epoch in epochs) for name in epochs[0].metrics()}
+    names = [name for name in vars(epochs[0]) if name != "number"]
+    figures = {name: fmean(getattr(epoch, name) for epoch in epochs) for name in names}
     return Epoch(median_low(epoch.number for epoch in epochs), **figures)
 
 

@@ -25,13 +25,15 @@ def train(
     build: Callable[[str], Any],
     plan: TrainingPlan,
     data: Split,
-    metric: Metric,
+    metric: Metric | None,
     seed: int,
     precision: str = "float32",
     on_epoch: OnEpoch = lambda epoch: None,
     on_batch: OnBatch = lambda share: None,
 ) -> TrainingResult:
-    """Build and train a network, and give it the weights of its best epoch.
+    """Build and train a network, and give it the weights of its best epoch, or with no ``metric`` of its last one.
+
+    Without a ``metric`` nothing is validated: ``data`` needs no validation images.
 
     ``build`` gets a Keras dtype policy name and returns an uncompiled network that takes raw pixels.
     ``on_epoch`` gets each finished epoch and returns a reason to prune, or None; ``on_batch`` gets the share of the
@@ -51,6 +53,7 @@ def train(
     check_outputs(n_outputs, n_classes=len(data.class_names))
     _compile(network, plan, n_steps)
     monitor = metric if plan.early_stopping_monitor == "auto" else get_monitor(plan.early_stopping_monitor)
+    validation = validation_batches(data.validation, n_outputs=n_outputs) if metric else None
     course = Course(metric, monitor, plan.early_stopping_patience, n_steps, on_epoch, on_batch)
     batches = training_batches(
         data.train, n_outputs=n_outputs, batch_size=plan.batch_size, augmentation=plan.augmentation,
@@ -58,7 +61,7 @@ def train(
     )  # fmt: skip
     start = time.perf_counter()
     network.fit(
-        batches, validation_data=validation_batches(data.validation, n_outputs=n_outputs), epochs=plan.epochs,
+        batches, validation_data=validation, epochs=plan.epochs,
         callbacks=[follow(course), *_plateau(plan)], shuffle=False, verbose=0,
     )  # fmt: skip
     seconds = time.perf_counter() - start

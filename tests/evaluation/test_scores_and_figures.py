@@ -255,3 +255,13 @@ def test_class_names_are_drawn_as_they_are(names: tuple[str, str]) -> None:
 
     assert set(names) <= set(texts_of(draw_confusion(confusion_table(predictions))))
     assert any(names[1] in text for text in texts_of(draw_mistakes(IMAGES["grey"], predictions)))
+
+
+def test_curves_of_a_training_without_validation_show_it_alone() -> None:
+    nan = float("nan")
+    epochs = [Epoch(number, 1.0, 0.5, nan, nan, 0.01, 1.0) for number in (1, 2)]
+
+    shown = texts_of(draw_curves([epochs], epochs[-1]))
+
+    assert "training" in shown
+    assert not [text for text in shown if text.startswith(("validation", "best epoch"))]

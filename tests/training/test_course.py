@@ -50,3 +50,14 @@ def test_no_patience_waits_for_ever() -> None:
     course = followed(monitor="val_loss", patience=0)
 
     assert (course.ending, len(course.epochs)) == (Ending.COMPLETE, 5)
+
+
+def test_without_validation_the_last_epoch_counts_as_the_best() -> None:
+    course = Course(None, None, 0, 1, lambda epoch: None, lambda share: None)
+    for number, logs in enumerate(LOGS, start=1):
+        course.end_epoch({"loss": logs["loss"], "accuracy": logs["accuracy"]}, 0.1, lambda number=number: number)
+
+    assert course.best_epoch == course.epochs[-1]
+    assert course.best_weights == len(LOGS)
+    assert not course.best_epoch.is_validated
+    assert set(course.best_epoch.metrics()) == {"loss", "accuracy", "learning_rate", "epoch_seconds"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -286,3 +287,20 @@ def test_training_in_mixed_precision_records_its_learning_rate(train_tiny: Train
     assert result.ending is Ending.COMPLETE
     assert result.epochs[0].learning_rate == pytest.approx(0.004)
     assert {weight.dtype for weight in result.network.trainable_weights} == {"float32"}
+
+
+def test_training_without_validation_keeps_its_last_weights_and_spans_its_epochs(digits: Split) -> None:
+    knobs = complete({**TINY, "learning_rate_schedule": "plateau", "plateau_monitor": "val_loss", "epochs": 9,
+                      "early_stopping_patience": 1, "early_stopping_monitor": "val_loss"})  # fmt: skip
+    configuration = Configuration(knobs).without_validation(3)
+    everything = replace(digits, partition=replace(digits.partition, validation=np.arange(0)))
+
+    result = train(
+        build=configuration.setup(everything).build, plan=configuration.plan, data=everything, metric=None, seed=0
+    )  # fmt: skip
+
+    assert (len(result.epochs), result.ending) == (3, Ending.COMPLETE)
+    assert result.best_epoch == result.epochs[-1]
+    assert not result.epochs[-1].is_validated
+    accuracy = result.network.evaluate(validation_batches(digits.train, n_outputs=10), verbose=0)[1]
+    assert accuracy == pytest.approx(result.epochs[-1].accuracy, abs=0.03), "it has learned from what it was given"
