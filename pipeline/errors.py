@@ -8,7 +8,8 @@ PipelineError                       (1: an unforeseen failure)
 │   ├── OutputError                 a network whose output does not fit the data's classes
 │   ├── BackboneError               a backbone: its images, or its weights
 │   └── DataError                   a data set
-└── TrainingsFailed                 (1: training after training failed)
+├── TrainingsFailed                 (1: training after training failed)
+└── GateRefused                     (3: a candidate did not become champion)
 
 The message of each is one line: the rule, the value received, the fix. TrainingStopped stands beside the tree: it tells
 a worker that a training ended before its first epoch, and never reaches the command line.
@@ -58,6 +59,12 @@ class DataError(InputError):
 
 class TrainingsFailed(PipelineError):  # noqa: N818 - names the event, as Optuna's TrialPruned does
     """Trainings that fail one after another."""
+
+
+class GateRefused(PipelineError):  # noqa: N818 - names the event, as Optuna's TrialPruned does
+    """A candidate that did not become champion; what it is compared with stays as it was."""
+
+    exit_code = 3
 
 
 class TrainingStopped(Exception):  # noqa: N818 - no error, and no line of the command line

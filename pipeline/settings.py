@@ -15,6 +15,7 @@ from pipeline.errors import SettingError
 
 Sampler = Literal["tpe", "random", "gp", "cmaes", "qmc", "grid"]
 Pruner = Literal["successive_halving", "hyperband", "median", "percentile", "patient", "wilcoxon", "none"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
 PRUNERS: tuple[str, ...] = get_args(Pruner)
 
@@ -71,7 +72,7 @@ class TrainingSettings(DataSettings):
     metric: str = "val_accuracy"
     epochs: int | None = Field(None, ge=1, le=10_000)
     workers: int | None = Field(None, ge=1, le=256)
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    precision: Precision = "auto"
 
 
 class BaselineSettings(TrainingSettings):
@@ -85,6 +86,57 @@ class TrainSettings(TrainingSettings):
 
     dataset: str = ""
     config: str
+
+
+class PromoteSettings(BaseModel):
+    """What a user asks of ``promote``; the fields are the command's options.
+
+    Where ``dataset``, ``data_dir`` or ``precision`` is None, the study's own counts, and for ``name`` its data set's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str | None = None
+    data_dir: Path | None = None
+    study: str = ""
+    name: str | None = None
+    finalists: int = Field(3, ge=1, le=100)
+    seeds: int = Field(3, ge=1, le=100)
+    min_accuracy: float | None = Field(None, gt=0, le=1)
+    max_parameters: int | None = Field(None, ge=1)
+    max_latency_ms: float | None = Field(None, gt=0)
+    force: bool = False
+    workers: int | None = Field(None, ge=1, le=256)
+    precision: Precision | None = None
+
+    @field_validator("study", "name")
+    @classmethod
+    def _names_are_file_names(cls, value: str | None) -> str | None:
+        return None if value is None else check_name(value)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _study_is_named_after_the_data(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return named_after_data(values)
+
+    def as_parameters(self) -> dict[str, str]:
+        """Return the settings as MLflow parameters; what was left open reads ``auto``."""
+        return {name: _written(name, value) for name, value in self.model_dump().items()}
+
+
+class RollbackSettings(BaseModel):
+    """What a user asks of ``rollback``; the fields are the command's options."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+
+
+class PredictSettings(RollbackSettings):
+    """What a user asks of ``predict``; the fields are the command's options."""
+
+    input: Path
+    output: Path = Path("predictions")
 
 
 class SearchSettings(TrainingSettings):
@@ -102,15 +154,12 @@ class SearchSettings(TrainingSettings):
     @field_validator("study")
     @classmethod
     def _study_is_a_file_name(cls, value: str) -> str:
-        if not _NAME.fullmatch(value):
-            raise ValueError("must consist of letters, digits, '.', '_' and '-'")
-        return value
+        return check_name(value)
 
     @model_validator(mode="before")
     @classmethod
     def _study_is_named_after_the_data(cls, values: dict[str, Any]) -> dict[str, Any]:
-        name = values.get("study") or dataset_name(str(values.get("dataset", "digits")))
-        return {**values, "study": name}
+        return named_after_data(values)
 
     @model_validator(mode="before")
     @classmethod
@@ -130,7 +179,7 @@ class SearchSettings(TrainingSettings):
         return pruner
 
 
-Settings = TypeVar("Settings", bound=DataSettings)
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 def make_settings(kind: type[Settings], **values: object) -> Settings:
@@ -146,6 +195,23 @@ def make_settings(kind: type[Settings], **values: object) -> Settings:
         name = ".".join(str(part) for part in first["loc"])
         rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
         raise SettingError(f"{name} {rule}, got {first['input']!r}; change --{name.replace('_', '-')}") from error
+
+
+def check_name(value: str) -> str:
+    """Return a name that can be that of a file, too.
+
+    Raises:
+        ValueError: it has other signs in it.
+    """
+    if not _NAME.fullmatch(value):
+        raise ValueError("must consist of letters, digits, '.', '_' and '-'")
+    return value
+
+
+def named_after_data(values: dict[str, Any]) -> dict[str, Any]:
+    """Return ``values`` with a ``study``: where there is none, the data set's name."""
+    name = values.get("study") or dataset_name(str(values.get("dataset") or "digits"))
+    return {**values, "study": name}
 
 
 def dataset_name(dataset: str) -> str:

@@ -12,6 +12,7 @@ from pipeline.data.pixels import in_parts
 from pipeline.data.source import Split
 from pipeline.evaluation.assessment import Assessment, Fold
 from pipeline.evaluation.scores import Predictions
+from pipeline.tracking import names
 from pipeline.tracking.model_log import log_classical
 from pipeline.tracking.training_artifacts import log_judgement
 from pipeline.tracking.training_run import TrainingRun
@@ -36,8 +37,8 @@ def train_classical(split: Split, *, run: TrainingRun, seed: int) -> Epoch:
     )
     run.log_epoch(1, epoch.metrics())
     assessment = _assess(split, epoch, judged)
-    log_judgement(run, assessment)
-    run.log_text(f"{model}\n", "architecture.txt")
+    log_judgement(run, judged, assessment.images)
+    run.log_text(f"{model}\n", names.ARCHITECTURE_FILE)
     model_id = log_classical(run, model, split.input_shape, split.class_names)
     run.log_summary({**assessment.figures(), "n_parameters": _n_parameters(model)}, model_id=model_id)
     return epoch

@@ -12,8 +12,8 @@ from pipeline.data.source import TrainingData
 from pipeline.errors import SettingError, SpaceError, did_you_mean
 from pipeline.knobs.domain import Fixed
 from pipeline.knobs.reader import read_space
-from pipeline.knobs.table import complete, parse_knobs
-from pipeline.model.hand_made import HandMade, is_hand_made, parse_hand_made, read_hand_made
+from pipeline.knobs.table import complete
+from pipeline.model.hand_made import HandMade, is_hand_made, read_hand_made
 from pipeline.model.hand_made.documents import document_names, is_document, read_document
 from pipeline.settings import TrainingSettings
 from pipeline.tracking import names
@@ -70,16 +70,14 @@ class RunConfig:
 
     def job(self, data: TrainingData, settings: TrainingSettings) -> Job:
         """Return the job of training it with its own seed, or with that of the settings where they have another."""
-        training, text = self.training, self.training.hand_made
-        hand_made = parse_hand_made(text, name=training.name, source=training.name) if text else None
-        configuration = Configuration(complete(parse_knobs(training.parameters)), hand_made)
+        training = self.training
         is_same_seed = str(settings.seed) == training.settings.get("seed")
         return Job(
             name=f"{training.name}-again",
-            configuration=configuration.with_epochs_at_most(settings.epochs).at_size(settings.image_size),
+            configuration=training.configuration().with_epochs_at_most(settings.epochs).at_size(settings.image_size),
             seed=training.seed if is_same_seed else settings.seed,
             tags={names.KIND: "repeat", names.REPEAT_OF: training.run_id},
-            files={names.HAND_MADE_FILE: text} if text else {},
+            files=training.files(),
         )
 
 

@@ -39,7 +39,7 @@ class JobRunner:
         job = self.session.jobs[command.number]
         self.fitting.mailbox.send(Started(command.number, job.name, job.n_epochs * self.n_splits, self.n_splits))
         run = self._start_run(job)
-        outcome = self._train(job, command, run)
+        outcome = self.train(job, command, run)
         run.end(outcome.state, outcome.reason)
         value = None if outcome.best is None else float(getattr(outcome.best, self.fitting.metric.name))
         self.fitting.mailbox.send(
@@ -64,7 +64,8 @@ class JobRunner:
             run.log_summary({"reported_accuracy": job.reported})
         return run
 
-    def _train(self, job: Job, command: Train, run: TrainingRun) -> Outcome:
+    def train(self, job: Job, command: Train, run: TrainingRun) -> Outcome:
+        """Train, and log it in its run; never raises for what happens in it."""
         if job.configuration is None:
             return self._train_classical(run, job.seed)
         return self.fitting.fit(
@@ -80,13 +81,12 @@ class JobRunner:
             return Outcome(State.FAIL, describe_failure(error))
 
 
-def load_runner(session: JobSession, mailbox: Mailbox) -> JobRunner:
+def load_fitting(session: JobSession, mailbox: Mailbox) -> Fitting:
     """Load the images and the device for the jobs of this process."""
     settings = session.settings
     configure_device(threads=session.threads)
-    fitting = Fitting(
+    return Fitting(
         data=load_training_data(settings), metric=get_metric(settings.metric),
         precision=resolve_precision(settings.precision), mailbox=mailbox,
         backbones=BackboneCache(settings.data_dir),
     )  # fmt: skip
-    return JobRunner(session, fitting)

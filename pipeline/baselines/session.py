@@ -21,9 +21,9 @@ class JobSession(Session):
 
     def make_runner(self, mailbox: Mailbox, *, worker_index: int) -> Runner:
         """Load the images."""
-        from pipeline.baselines.runner import load_runner
+        from pipeline.baselines.runner import JobRunner, load_fitting
 
-        return load_runner(self, mailbox)
+        return JobRunner(self, load_fitting(self, mailbox))
 
 
 @dataclass

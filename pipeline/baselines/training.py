@@ -50,17 +50,10 @@ def train_jobs(
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
     store = find_store()
     store.check()
-    done = store.finished_fingerprints(data.split_digest)
+    done = store.finished_trainings(data.split_digest)
     to_do = tuple(job for job in jobs if job.fingerprint(data, settings) not in done)
     name = f"{kind}-{settings.dataset_name}"
     log = store.studies / f"{name}.log"
-    failures: list[Ended] = []
-
-    def take(event: Event) -> None:
-        if isinstance(event, Ended) and event.state is State.FAIL:
-            failures.append(event)
-        show(event)
-
     log.parent.mkdir(parents=True, exist_ok=True)
     parent = ParentRun.open(
         store, name=name, tags={names.KIND: kind}, adopted=adopted,
@@ -70,15 +63,40 @@ def train_jobs(
         parent.log_settings(settings.as_parameters())
         parent.log_data(data)
         on_start(len(to_do), log)
-        crew = make_crew(settings.workers)
-        session = JobSession(log, crew.threads, settings, to_do, parent)
-        Coordinator(session, Jobs(to_do, parent), crew, show=take).run()
+        failures = do_jobs(to_do, parent, settings, log=log, show=show)
         board = read_leaderboard(store, split=data.split_digest, metric=metric)
         parent.log_table(board, names.LEADERBOARD_FILE)
         update_study_leaderboards(store, split=data.split_digest, metric=metric)
-        if failures:
-            raise TrainingsFailed(
-                f"{len(failures)} of {len(to_do)} trainings failed, {failures[0].name}: {failures[0].reason}; see {log}"
-            )
+        check_failures(failures, n_jobs=len(to_do), log=log)
     before = tuple(job.name for job in jobs if job not in to_do)
     return JobsOutcome(board, before, store.ui_command(), log)
+
+
+def do_jobs(
+    jobs: tuple[Job, ...], parent: ParentRun, settings: TrainingSettings, *, log: Path, show: Callable[[Event], None],
+    kind: type[JobSession] = JobSession,
+) -> list[Ended]:  # fmt: skip
+    """Do jobs in workers, in runs below ``parent``; return the ends of those that failed."""
+    failures: list[Ended] = []
+
+    def take(event: Event) -> None:
+        if isinstance(event, Ended) and event.state is State.FAIL:
+            failures.append(event)
+        show(event)
+
+    crew = make_crew(settings.workers)
+    session = kind(log, crew.threads, settings, jobs, parent)
+    Coordinator(session, Jobs(jobs, parent), crew, show=take).run()
+    return failures
+
+
+def check_failures(failures: list[Ended], *, n_jobs: int, log: Path) -> None:
+    """Raise where jobs failed.
+
+    Raises:
+        TrainingsFailed: there is a failure.
+    """
+    if failures:
+        raise TrainingsFailed(
+            f"{len(failures)} of {n_jobs} trainings failed, {failures[0].name}: {failures[0].reason}; see {log}"
+        )

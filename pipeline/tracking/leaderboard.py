@@ -55,7 +55,11 @@ def update_study_leaderboards(store: TrackingStore, *, split: str, metric: Metri
 
 def _ended_trainings(store: TrackingStore, split: str) -> list[Run]:
     found = store.search_runs(f"tags.`{names.SPLIT}` = '{split}'")
-    return [run for run in found if run.data.tags.get(names.KIND) in names.TRAININGS and names.STATE in run.data.tags]
+    return [
+        run
+        for run in found
+        if run.data.tags.get(names.KIND) in names.LEADERBOARD_KINDS and names.STATE in run.data.tags
+    ]
 
 
 def _belongs(run: Run, study: str | None) -> bool:

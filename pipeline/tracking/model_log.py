@@ -49,19 +49,30 @@ def _log(
     run: TrainingRun, *, input_shape: tuple[int, ...], n_outputs: int, class_names: tuple[str, ...],
     packages: tuple[str, ...], provenance: Mapping[str, object], **flavored: Any,
 ) -> str:  # fmt: skip
+    return log_model(
+        run, packages=packages, signature=_signature(input_shape, n_outputs),
+        metadata={**output_metadata(n_outputs, class_names), **provenance}, **flavored,
+    )  # fmt: skip
+
+
+def log_model(
+    run: TrainingRun, *, packages: tuple[str, ...], signature: ModelSignature, metadata: Mapping[str, Any],
+    **flavored: Any,
+) -> str:  # fmt: skip
+    """Log what a flavor of MLflow takes as the run's model ``model``, requiring the ``packages`` as they are here."""
     import mlflow
 
     mlflow.set_tracking_uri(run.store.uri)
     logged = run.store.client.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id)
     Model.log(
-        artifact_path=None, run_id=run.run_id, model_id=logged.model_id,
-        signature=_signature(input_shape, n_outputs), metadata={**_metadata(n_outputs, class_names), **provenance},
+        artifact_path=None, run_id=run.run_id, model_id=logged.model_id, signature=signature, metadata=dict(metadata),
         pip_requirements=[f"{package}=={version(package)}" for package in packages], **flavored,
     )  # fmt: skip
     return str(logged.model_id)
 
 
-def _metadata(n_outputs: int, class_names: tuple[str, ...]) -> dict[str, Any]:
+def output_metadata(n_outputs: int, class_names: tuple[str, ...]) -> dict[str, Any]:
+    """Return what metadata say of a network's outputs: the class names, and how to read them."""
     names = list(class_names)
     if n_outputs == 1:
         return {"class_names": names, "output": "sigmoid", "positive_class": names[1]}

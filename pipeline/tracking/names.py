@@ -15,7 +15,14 @@ FINGERPRINT = "pipeline.fingerprint"  # the same where a training would only rep
 REPEAT_OF = "pipeline.repeat_of"
 LEADERBOARD_FILE = "leaderboard.csv"
 HAND_MADE_FILE = "hand_made.yaml"
-TRAININGS = ("trial", "baseline", "repeat")  # kinds of runs in which a network is trained
+LEADERBOARD_KINDS = ("trial", "baseline", "repeat")  # kinds of runs that stand on a leaderboard
+FITTING_KINDS = (*LEADERBOARD_KINDS, "finalist", "refit")  # kinds of runs in which a network is trained
+CHILD_KINDS = (*FITTING_KINDS, "final")  # kinds of runs that a command makes under its own
+FINALIST_OF = "pipeline.finalist_of"  # the training that a finalist repeats with another seed
+TEST_OPENINGS = "pipeline.test_openings"  # how often test images were opened for a study
+OPENINGS_FILE = "test_openings.csv"
+ARCHITECTURE_FILE = "architecture.txt"
+FINALISTS_FILE = "finalists.csv"
 SPLIT = "pipeline.split_digest"  # figures are comparable where it is the same
 
 

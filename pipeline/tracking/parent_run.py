@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from pipeline.data.source import TrainingData
@@ -83,6 +83,10 @@ class ParentRun:
         now = int(time.time() * 1000)
         self.store.client.log_batch(self.run_id, [Metric(name, value, now, step) for name, value in metrics.items()])
 
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """Tag the run."""
+        self.store.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
     def log_table(self, table: pd.DataFrame, artifact: str) -> None:
         """Write a table as a CSV artifact."""
         self.store.client.log_text(self.run_id, table.to_csv(index=False), artifact)
@@ -91,7 +95,7 @@ class ParentRun:
         """End runs below this one that nobody works on any more: all, or those called ``name``."""
         condition = f"tags.`mlflow.parentRunId` = '{self.run_id}' AND attributes.status = 'RUNNING'"
         for run in self.store.client.search_runs([self.experiment_id], condition):
-            if run.data.tags.get(names.KIND) in names.TRAININGS and name in (None, run.info.run_name):
+            if run.data.tags.get(names.KIND) in names.CHILD_KINDS and name in (None, run.info.run_name):
                 end_training_run(self.store, run.info.run_id, names.State.FAIL, reason)
 
     @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -18,6 +19,15 @@ from pipeline.tracking import names
 _PAGE = 1000
 _SQLITE = "sqlite:///"
 _KIND = "mlflow.experimentKind"  # without it the UI opens its pages for language models
+
+
+@dataclass(frozen=True)
+class FinishedTraining:
+    """A run in which a network was trained to its end; ``model_id`` is that of its logged model, if it has one."""
+
+    run_id: str
+    metrics: Mapping[str, float]
+    model_id: str | None
 
 
 @dataclass(frozen=True)
@@ -76,10 +86,12 @@ class TrackingStore:
             if not token:
                 return runs
 
-    def finished_fingerprints(self, split: str) -> set[str]:
-        """Return the fingerprints of the trainings that were finished and judged on the split of that digest."""
+    def finished_trainings(self, split: str) -> dict[str, FinishedTraining]:
+        """Return the trainings that were finished on the split of that digest, by their fingerprints."""
         condition = f"tags.`{names.SPLIT}` = '{split}' AND attributes.status = 'FINISHED'"
-        return {run.data.tags.get(names.FINGERPRINT, "") for run in self.search_runs(condition)}
+        found = self.search_runs(condition)
+        marked = {run.data.tags[names.FINGERPRINT]: run for run in found if names.FINGERPRINT in run.data.tags}
+        return {fingerprint: _finished(run) for fingerprint, run in marked.items()}
 
     def ui_command(self) -> str:
         """Return what opens the MLflow UI on this very store."""
@@ -103,6 +115,11 @@ class TrackingStore:
             return str(found.experiment_id)
         except MlflowException as error:
             raise unusable_store(self.uri, error) from error
+
+
+def _finished(run: Run) -> FinishedTraining:
+    models = run.outputs.model_outputs if run.outputs else []
+    return FinishedTraining(run.info.run_id, run.data.metrics, models[0].model_id if models else None)
 
 
 def find_store() -> TrackingStore:

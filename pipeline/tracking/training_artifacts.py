@@ -4,33 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.data.image_set import ImageSet
+from pipeline.data.pixels import Pixels
 from pipeline.evaluation.assessment import Assessment
 from pipeline.evaluation.figures import draw_confusion, draw_curves, draw_mistakes
-from pipeline.evaluation.scores import confusion_table, report_table
+from pipeline.evaluation.scores import Predictions, confusion_table, report_table
 from pipeline.tracking.model_log import log_network
+from pipeline.tracking.names import ARCHITECTURE_FILE
+from pipeline.tracking.served_log import log_served_model
 from pipeline.tracking.training_run import TrainingRun
+from pipeline.training.result import TrainingResult
 
 
 def log_artifacts(run: TrainingRun, assessment: Assessment, network: Any, *, keep_model: bool) -> None:
     """Log all of a training's artifacts and single figures; ``network`` is that of its best fold."""
-    log_judgement(run, assessment)
+    log_judgement(run, assessment.predictions, assessment.images)
     run.log_figure(draw_curves(assessment.curves, assessment.best_epoch), "curves.png")
-    run.log_text(_summary(network), "architecture.txt")
+    run.log_text(describe_network(network), ARCHITECTURE_FILE)
     names, provenance = assessment.predictions.class_names, assessment.provenance()
     model_id = log_network(run, network, names, provenance=provenance) if keep_model else None
     run.log_summary({**assessment.figures(), "n_parameters": network.count_params()}, model_id=model_id)
 
 
-def log_judgement(run: TrainingRun, assessment: Assessment) -> None:
-    """Log what the predictions come to: confusion matrix, report by class, mistakes."""
-    confusion = confusion_table(assessment.predictions)
+def log_refit(run: TrainingRun, result: TrainingResult, network: Any, images: ImageSet) -> None:
+    """Log what a training without validation leaves; the model is one for use elsewhere."""
+    run.log_figure(draw_curves([result.epochs], result.epochs[-1]), "curves.png")
+    run.log_text(describe_network(network), ARCHITECTURE_FILE)
+    figures = {
+        "n_parameters": network.count_params(),
+        "train_seconds": result.train_seconds,
+        "images_per_second": result.images_per_second,
+    }
+    run.log_summary(figures, model_id=log_served_model(run, network, images))
+
+
+def log_judgement(run: TrainingRun, predictions: Predictions, images: Pixels) -> None:
+    """Log what predictions on raw ``images`` come to: confusion matrix, report by class, mistakes."""
+    confusion = confusion_table(predictions)
     run.log_figure(draw_confusion(confusion), "confusion_matrix.png")
-    run.log_figure(draw_mistakes(assessment.images, assessment.predictions), "misclassified.png")
+    run.log_figure(draw_mistakes(images, predictions), "misclassified.png")
     run.log_table(confusion, "confusion_matrix.csv")
-    run.log_table(report_table(assessment.predictions), "classification_report.csv")
+    run.log_table(report_table(predictions), "classification_report.csv")
 
 
-def _summary(network: Any) -> str:
+def describe_network(network: Any) -> str:
+    """Return the network's layers as a text."""
     lines: list[str] = []
     network.summary(print_fn=lines.append, line_length=100)
     return "\n".join(lines) + "\n"

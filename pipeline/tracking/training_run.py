@@ -14,6 +14,7 @@ from pipeline.tracking import names
 from pipeline.tracking.store import TrackingStore
 
 _SECONDS_BETWEEN_WRITES = 1.0
+_MAX_TAG = 4000
 
 
 @dataclass
@@ -63,6 +64,10 @@ class TrainingRun:
         self._waiting += [Metric(name, value, now, 0, model_id=model_id) for name, value in metrics.items()]
         self.flush()
 
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """Tag the run."""
+        self.store.client.log_batch(self.run_id, tags=[RunTag(key, value[:_MAX_TAG]) for key, value in tags.items()])
+
     def log_figure(self, figure: Figure, artifact: str) -> None:
         """Write a figure as an artifact."""
         self.store.client.log_figure(self.run_id, figure, artifact, save_kwargs={"pil_kwargs": {"compress_level": 1}})
@@ -83,6 +88,6 @@ class TrainingRun:
 
 def end_training_run(store: TrackingStore, run_id: str, state: names.State, reason: str) -> None:
     """End a training's run, whoever started it."""
-    tags = [RunTag(names.STATE, state.value)] + ([RunTag(names.REASON, reason[:4000])] if reason else [])
+    tags = [RunTag(names.STATE, state.value)] + ([RunTag(names.REASON, reason[:_MAX_TAG])] if reason else [])
     store.client.log_batch(run_id, tags=tags)
     store.client.set_terminated(run_id, state.run_status)

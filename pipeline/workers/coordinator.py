@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from pipeline.workers.messages import (
     Train,
 )
 from pipeline.workers.session import Session
-from pipeline.workers.worker import TRAININGS_PER_WORKER, Worker
+from pipeline.workers.worker import TRAININGS_PER_WORKER, Worker, describe_exit
 
 MAX_FAILURES_IN_A_ROW = 5
 _POLL_SECONDS = 0.25
@@ -167,7 +166,7 @@ class Coordinator:
         """Account for a worker that died in a training, and start another in its place."""
         self._workers.remove(worker)
         worker.end(patience_seconds=1.0)
-        reason = f"the worker {_describe_exit(worker.process.exitcode)}"
+        reason = f"the worker {describe_exit(worker.process.exitcode)}"
         if worker.training is None and worker.n_trainings == 0:
             raise PipelineError(f"{reason} before its first training; see {self.session.log}")
         if worker.training is not None:
@@ -181,10 +180,3 @@ class Coordinator:
         for worker in self._workers:
             worker.end(patience_seconds=_INTERRUPT_PATIENCE_SECONDS)
         self._workers.clear()
-
-
-def _describe_exit(code: int | None) -> str:
-    """Say how a process died; one that the system ended has most often run out of memory."""
-    if code is None or code >= 0:
-        return f"ended with exit code {code}"
-    return f"was ended by {signal.Signals(-code).name}, most likely out of memory"

@@ -62,7 +62,7 @@ class Worker:
 def run_worker(connection: Connection[Any, Any], session: Session, index: int, gpu: str | None) -> None:
     """Run in the worker's process: prepare, then train for each command until told to quit."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the coordinator decides
-    _redirect_output(session.log)
+    redirect_output(session.log)
     prepare_environment()
     os.environ.pop("MLFLOW_RUN_ID", None)  # it would override the parent of every run made here (mlflow #15713)
     if gpu is not None:
@@ -78,10 +78,17 @@ def run_worker(connection: Connection[Any, Any], session: Session, index: int, g
         runner.run(command)
 
 
-def _redirect_output(log: Path) -> None:
-    """Send everything that libraries print, Python or not, to the log."""
+def redirect_output(log: Path) -> None:
+    """Send everything that this process prints, libraries outside Python included, to the log."""
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(target, stream.fileno())
     os.close(target)
+
+
+def describe_exit(code: int | None) -> str:
+    """Say how a process died; one that the system ended has most often run out of memory."""
+    if code is None or code >= 0:
+        return f"ended with exit code {code}"
+    return f"was ended by {signal.Signals(-code).name}, most likely out of memory"

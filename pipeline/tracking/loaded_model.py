@@ -1,0 +1,66 @@
+"""A logged or registered model, loaded for predictions on raw images."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.data.image_set import Array
+from pipeline.errors import PipelineError
+from pipeline.tracking.store import TrackingStore
+
+_WARM_UPS, _TIMED_CALLS = 5, 50
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model that this project made, and what it says of itself; ``pixel_range`` is its black and white."""
+
+    class_names: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    pixel_range: tuple[float, float]
+    _model: Any
+
+    def table(self, images: Array) -> pd.DataFrame:
+        """Return the table of answers to raw images of shape (n, ...)."""
+        table: pd.DataFrame = self._model.predict(images)
+        return table
+
+    def probabilities(self, images: Array) -> Array:
+        """Return probabilities of shape (n, classes) for raw images of shape (n, ...)."""
+        columns: Array = self.table(images)[[f"probability_{name}" for name in self.class_names]].to_numpy(np.float64)
+        return columns
+
+    def latency_ms(self, images: Array) -> float:
+        """Return the median of the milliseconds that an answer for a single image takes, after a warm-up."""
+        seconds = []
+        for call in range(_WARM_UPS + _TIMED_CALLS):
+            at = call % len(images)
+            start = time.perf_counter()
+            self._model.predict(images[at : at + 1])
+            seconds.append(time.perf_counter() - start)
+        return 1000 * median(seconds[_WARM_UPS:])
+
+
+def load_model(store: TrackingStore, uri: str) -> LoadedModel:
+    """Load the model at ``uri``; imports TensorFlow.
+
+    Raises:
+        PipelineError: it is not one that this project made.
+        Exception: whatever MLflow and Keras raise for files that are missing or broken.
+    """
+    import mlflow.pyfunc
+
+    mlflow.set_tracking_uri(store.uri)
+    model = mlflow.pyfunc.load_model(uri)
+    known = model.metadata.metadata or {}
+    missing = [name for name in ("class_names", "input_shape", "pixel_range") if name not in known]
+    if missing:
+        raise PipelineError(f"{uri} is no model of this project: its metadata lack {', '.join(missing)}")
+    low, high = known["pixel_range"]
+    return LoadedModel(tuple(known["class_names"]), tuple(known["input_shape"]), (low, high), model)
