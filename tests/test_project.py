@@ -23,7 +23,7 @@ from pipeline.cli import cli
 ROOT = Path(pipeline.__file__).parent.parent
 PARAMETERS = {"space": "my.yaml", "trials": "2", "epochs": "1", "keep_models": "none", "study": "far"}
 SPACE = "knobs: {blocks: 1, filters: {choices: [4, 8]}, batch_size: 256}\n"
-ENTRY_POINTS = ["main", "search", "baselines", "train"]
+ENTRY_POINTS = ["main", "search", "baselines", "train", "promote", "rollback", "predict"]
 
 pytestmark = pytest.mark.skipif(not (ROOT / "MLproject").exists(), reason="the project is installed without its files")
 
@@ -58,25 +58,31 @@ def test_parameters_of_an_entry_point_are_the_options_of_its_command(entry_point
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 def test_defaults_of_an_entry_point_are_those_of_its_command(entry_point: str, project: Project) -> None:
     for name, parameter in project.get_entry_point(entry_point).parameters.items():
-        if options_of(entry_point)[name].required:
-            assert parameter.default is None, name
-            continue
-        default = options_of(entry_point)[name].default
-        assert read_option(entry_point, name, parameter.default) == read_option(entry_point, name, default), name
+        option = options_of(entry_point)[name]
+        assert (parameter.default is None) == option.required, name
+        if not option.required:
+            wanted = read_option(entry_point, name, option.default)
+            assert read_option(entry_point, name, parameter.default) == wanted, name
 
 
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 def test_command_line_that_mlflow_makes_is_one_that_the_command_reads(
     entry_point: str, project: Project, tmp_path: Path
 ) -> None:
-    given = {"dataset": "cifar10", "validation_share": "0.25"}
-    given |= {"config": "cifar10_model_1"} if entry_point == "train" else {}
+    wanted = {
+        "dataset": "cifar10", "validation_share": "0.25", "config": "cifar10_model_1", "name": "mine", "force": "true",
+        "input": str(tmp_path),
+    }  # fmt: skip
+    given = {name: value for name, value in wanted.items() if name in options_of(entry_point)}
     line = project.get_entry_point(entry_point).compute_command(given, str(tmp_path))
     words = shlex.split(line)
     command = command_of(entry_point)
     assert words[:4] == ["python", "-m", "pipeline", command.name]
     parsed = command.make_context(command.name, words[4:], parent=click.Context(cli)).params
-    assert (parsed["dataset"], parsed["validation_share"], parsed["epochs"]) == ("cifar10", 0.25, None)
+    expected = {**given, "validation_share": 0.25, "epochs": None, "force": True}
+    assert {name: value for name, value in parsed.items() if name in expected} == {
+        name: value for name, value in expected.items() if name in parsed
+    }
     assert set(parsed) == set(options_of(entry_point))
 
 

@@ -26,6 +26,7 @@ ROOMS = (
     "workers",
     "study",
     "baselines",
+    "promotion",
     "cli",
 )
 

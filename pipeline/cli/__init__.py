@@ -10,6 +10,9 @@ import click
 
 from pipeline import __version__
 from pipeline.cli.baselines import baselines
+from pipeline.cli.predict import predict
+from pipeline.cli.promote import promote
+from pipeline.cli.rollback import rollback
 from pipeline.cli.search import search
 from pipeline.cli.train import train
 from pipeline.errors import PipelineError
@@ -28,7 +31,7 @@ def cli() -> None:
     """Search the knobs of Keras image classifiers with Optuna, and keep every trial in MLflow."""
 
 
-for command in (search, baselines, train):
+for command in (search, baselines, train, promote, rollback, predict):
     cli.add_command(command)
 
 
@@ -36,6 +39,7 @@ def main() -> None:
     """Run the command line and end the process with the contract's exit codes."""
     # Libraries read these when they are imported; what the user has set stays.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended politely is interrupted, too
     try:

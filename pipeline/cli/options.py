@@ -46,6 +46,7 @@ dataset = click.option("--dataset", default="digits", show_default=True, help=_D
 dataset_or_own = click.option(
     "--dataset", type=TEXT, default="auto", show_default="that of the configuration", help=_DATA_SETS
 )
+registered_name = click.option("--name", required=True, help="Name of the registered model.")
 data = (
     click.option("--data-dir", type=TEXT, default="auto", show_default="PIPELINE_DATA_DIR, or Keras's cache",
                  help="Folder that may hold NAME.npz."),
@@ -61,9 +62,10 @@ metric = click.option("--metric", default="val_accuracy", show_default=True,
 seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of split, sampler and training.")
 seed_or_own = click.option("--seed", type=WHOLE, default="auto", show_default="0, or that of the run to repeat",
                            help="Seed of split and training.")  # fmt: skip
+workers = click.option("--workers", type=WHOLE, default="auto", show_default="one, or one a GPU",
+                       help="Processes that train at once.")  # fmt: skip
 machine = (
-    click.option("--workers", type=WHOLE, default="auto", show_default="one, or one a GPU",
-                 help="Processes that train at once."),
+    workers,
     click.option("--precision", default="auto", show_default=True,
                  help="float32, bfloat16, float16, or auto: what the hardware computes fastest."),
 )  # fmt: skip

@@ -30,7 +30,7 @@ _MIN_WIDTH = 120
 
 def print_summary(outcome: SearchOutcome) -> None:
     """Print the best trials, the knobs of the best, and how to open the UI on this very store."""
-    console = _console()
+    console = make_console()
     board = outcome.leaderboard
     if outcome.n_run == 0:
         console.print("No trial was run: the study has its trials, or its time was up. A larger --trials extends it.")
@@ -45,7 +45,7 @@ def print_board(board: pd.DataFrame) -> None:
     """Print the best of a leaderboard, where it has any row."""
     if not len(board):
         return
-    console = _console()
+    console = make_console()
     console.print(_table(board))
     if board["reported_accuracy"].notna().any():
         console.print(_ON_REPORTED, highlight=False, soft_wrap=True)
@@ -53,12 +53,13 @@ def print_board(board: pd.DataFrame) -> None:
 
 def print_places(ui_command: str, log: Path) -> None:
     """Print how to open the MLflow UI, and where the log is."""
-    console = _console()
+    console = make_console()
     console.print(f"\nCompare in the MLflow UI:  {ui_command}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"Library messages are in {log}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _console() -> Console:
+def make_console() -> Console:
+    """Return a console of at least 100 columns."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, _MIN_WIDTH))
 

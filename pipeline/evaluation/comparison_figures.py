@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.data.image_set import Array
+from pipeline.data.pixels import Pixels, extremes
 from pipeline.evaluation.canvas import PLAIN, draw_gallery, make_figure
 from pipeline.evaluation.comparison import Comparison
 
@@ -68,7 +68,7 @@ def draw_confusion_difference(difference: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_only_one_right(images: Array, comparison: Comparison) -> Figure:
+def draw_only_one_right(images: Pixels, comparison: Comparison) -> Figure:
     """Draw raw images that only one of the two gets right: first the candidate's, then the champion's."""
     ours, theirs = comparison.only_candidate(), comparison.only_champion()
     shown = [
@@ -78,7 +78,7 @@ def draw_only_one_right(images: Array, comparison: Comparison) -> Figure:
     return draw_gallery(
         [images[index] for index, _ in shown],
         [_caption(comparison, index, right) for index, right in shown],
-        pixel_range=(float(images.min()), float(images.max())),
+        pixel_range=extremes(images),
         title=f"Right by the candidate alone: {len(ours)}, by the champion alone: {len(theirs)}",
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.data.image_set import Array
+from pipeline.data.pixels import Pixels, in_parts
 from pipeline.errors import PipelineError
 from pipeline.tracking.store import TrackingStore
 
@@ -31,12 +32,12 @@ class LoadedModel:
         table: pd.DataFrame = self._model.predict(images)
         return table
 
-    def probabilities(self, images: Array) -> Array:
+    def probabilities(self, images: Pixels) -> Array:
         """Return probabilities of shape (n, classes) for raw images of shape (n, ...)."""
-        columns: Array = self.table(images)[[f"probability_{name}" for name in self.class_names]].to_numpy(np.float64)
-        return columns
+        columns = [f"probability_{name}" for name in self.class_names]
+        return np.concatenate([self.table(part)[columns].to_numpy(np.float64) for part in in_parts(images)])
 
-    def latency_ms(self, images: Array) -> float:
+    def latency_ms(self, images: Pixels) -> float:
         """Return the median of the milliseconds that an answer for a single image takes, after a warm-up."""
         seconds = []
         for call in range(_WARM_UPS + _TIMED_CALLS):

@@ -18,7 +18,7 @@ from pipeline.tracking import names
 from pipeline.tracking.store import TrackingStore, unusable_store
 from pipeline.training.configuration import Configuration
 
-_STUDY_SETTINGS = ("dataset", "data_dir", "seed", "validation_share", "image_size", "metric", "precision")
+_STUDY_SETTINGS = ("dataset", "data_dir", "seed", "validation_share", "folds", "image_size", "metric", "precision")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ ORIENTATION = 0x0112
 
 
 def decoded(tmp_path: Path, content: bytes, *, side: int = 8, name: str = "one.png") -> Array:
-    pixels = decode(write(tmp_path / name, content), side)
+    pixels = decode(write(tmp_path / name, content), side, side)
     assert (pixels.shape, pixels.dtype) == ((side, side, 3), np.uint8)
     return pixels
 
@@ -215,7 +215,7 @@ def test_jpegs_are_decoded_as_large_as_their_size_needs(tmp_path: Path) -> None:
     with Image.open(io.BytesIO(content)) as whole:
         expected = np.asarray(whole.resize((40, 40), Image.Resampling.BICUBIC)).astype(float)
 
-    error = np.abs(decode(path, 40) - expected).mean()
+    error = np.abs(decode(path, 40, 40) - expected).mean()
 
     assert error < 6
 

@@ -1,7 +1,9 @@
-"""From an image file to a square of RGB pixels, whatever the file's format, mode and orientation."""
+"""From an image file to RGB pixels of a given size, whatever the file's format, mode and orientation."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +17,42 @@ _WHITE_POINTS = (1, 255, 65_535)  # of grey pixels that are fractions, bytes, or
 _ENOUGH = 2  # times the side wanted: how large a JPEG is decoded at least
 
 
-def decode(path: Path, side: int) -> Array:
-    """Return the image squashed to a square of ``side`` pixels, shape (side, side, 3), as uint8.
+def decode(path: Path, height: int, width: int) -> Array:
+    """Return the image squashed to the shape (height, width, 3), as uint8.
 
     It is told by its content, turned as its EXIF data say, its first frame where there are several, and lies on white
-    where it is transparent. Pillow warns of large and of odd images: see :func:`decoded`.
+    where it is transparent. Pillow warns of large and of odd images: see :func:`in_threads`.
 
     Raises:
         Exception: whatever Pillow raises for what is no whole image.
     """
+    with _opened(path, side=max(height, width)) as image:
+        return _squashed(image, width, height)
+
+
+def decode_to_fit(path: Path, side: int) -> Array:
+    """Return the image as ``decode`` does, but in its own proportions, its longer side of ``side`` pixels at most.
+
+    Raises:
+        Exception: whatever Pillow raises for what is no whole image.
+    """
+    with _opened(path, side=side) as image:
+        scale = min(1.0, side / max(image.size))
+        width, height = (max(1, round(scale * length)) for length in image.size)
+        return _squashed(image, width, height)
+
+
+@contextmanager
+def _opened(path: Path, *, side: int) -> Iterator[Image.Image]:
+    """Open an image upright, at full size or at one with ample pixels for a square of ``side`` pixels."""
     with Image.open(path, formats=FORMATS) as image:
         image.draft("RGB", (_ENOUGH * side, _ENOUGH * side))
         ImageOps.exif_transpose(image, in_place=True)
-        colours = _in_colour(image)
-        small = colours.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        yield image
+
+
+def _squashed(image: Image.Image, width: int, height: int) -> Array:
+    small = _in_colour(image).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
     if small.mode == "RGBA":
         small = Image.alpha_composite(Image.new("RGBA", small.size, _WHITE), small).convert("RGB")
     return np.asarray(small)

@@ -178,7 +178,7 @@ class SealedFolder:
 
 def _decode_checked(path: Path, side: int) -> Array:
     try:
-        return decode(path, side)
+        return decode(path, side, side)
     except Exception as error:  # Pillow raises anything; all files were whole when the folder was scanned
         raise DataError(
             f"{printable(path)}: photographs must stay as they are while they are used, but this one cannot be "

@@ -1,0 +1,49 @@
+"""How far a promotion is, on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.table import Table
+
+from pipeline.cli.display import Tally, make_display
+from pipeline.cli.summary import make_console
+from pipeline.promotion.finalists import Finalist
+from pipeline.training.metric import Metric
+from pipeline.workers.messages import Event
+
+
+class Screen:
+    """Shows trainings as searches do, the finalists as a table, and whatever else as lines."""
+
+    @contextmanager
+    def trainings(
+        self, title: str, *, n_jobs: int, n_done: int, noun: str, metric: Metric, log: Path
+    ) -> Iterator[Callable[[Event], None]]:
+        """Follow trainings with bars or lines."""
+        tally = Tally(n_jobs, noun, metric)
+        tally.n_finished = n_done
+        with make_display(tally) as display:
+            display.start(title, log)
+            yield display.show
+
+    def compare(self, finalists: Sequence[Finalist], metric: Metric) -> None:
+        """Print the finalists, the winner first."""
+        table = Table(title="Finalists: mean and spread over seeds", title_justify="left")
+        for column in ("rank", "run"):
+            table.add_column(column)
+        for column in (metric.name, "spread", "seeds", "epochs", "parameters"):
+            table.add_column(column, justify="right")
+        for rank, one in enumerate(finalists, start=1):
+            scores = one.scores
+            table.add_row(
+                str(rank), one.training.name, f"{scores.mean:.4f}", f"{scores.spread:.4f}", str(len(scores.values)),
+                str(one.n_epochs), f"{one.n_parameters:,}",
+            )  # fmt: skip
+        make_console().print(table)
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        make_console().print(line, soft_wrap=True, highlight=False, markup=False)
