@@ -9,11 +9,15 @@ import mlflow.keras
 import numpy as np
 import pytest
 
+from pipeline.data.image_set import make_image_set
 from pipeline.data.scaling import Scaling
+from pipeline.errors import PipelineError
 from pipeline.knobs.table import complete
 from pipeline.model.architecture import make_architecture
 from pipeline.model.network import build_network
+from pipeline.tracking.loaded_model import load_model
 from pipeline.tracking.model_log import log_network
+from pipeline.tracking.served_log import log_served_model
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_run import TrainingRun
 
@@ -54,3 +58,33 @@ def test_logged_model_states_its_outputs_width_and_how_to_read_it(run: TrainingR
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1)).astype(np.float32)
     loaded = mlflow.keras.load_model(f"models:/{model_id}")
     np.testing.assert_allclose(np.asarray(loaded(images)), np.asarray(network(images)), rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*An input example was not provided")  # its signature is written by hand
+@pytest.mark.parametrize("output", READINGS)
+def test_served_model_answers_with_a_table_whatever_its_output(run: TrainingRun, output: str) -> None:
+    network = network_of(output)
+    images = np.random.default_rng(0).integers(0, 256, (600, 8, 8, 1)).astype(np.uint8)
+    known = make_image_set(name="some", source="some", images=images, labels=np.arange(600) % 2,
+                           class_names=("cat", "dog"))  # fmt: skip
+
+    loaded = load_model(run.store, f"models:/{log_served_model(run, network, known)}")
+
+    outputs = np.asarray(network(images.astype(np.float32)), np.float64)
+    expected = outputs if output == "softmax" else np.hstack([1 - outputs, outputs])
+    table = loaded.table(images)
+    assert list(table.columns) == ["class", "probability", "probability_cat", "probability_dog"]
+    np.testing.assert_allclose(table[["probability_cat", "probability_dog"]], expected, atol=1e-5)
+    assert table["class"].tolist() == ["dog" if dog > cat else "cat" for cat, dog in loaded.probabilities(images)]
+    np.testing.assert_array_equal(table["probability"], loaded.probabilities(images).max(axis=1))
+    assert (loaded.class_names, loaded.input_shape, loaded.pixel_range) == (("cat", "dog"), (8, 8, 1), (0, 255))
+    assert loaded.latency_ms(images[:3]) > 0
+    with pytest.raises(Exception, match=r"images must have the shape \(n, 8, 8, 1\), got \(2, 8, 8, 3\)"):
+        loaded.table(images[:2].repeat(3, axis=-1))
+
+
+def test_model_of_another_origin_is_told_apart(run: TrainingRun) -> None:
+    model_id = log_network(run, network_of("softmax"), ("cat", "dog"), provenance={})
+
+    with pytest.raises(PipelineError, match="no model of this project: its metadata lack input_shape, pixel_range"):
+        load_model(run.store, f"models:/{model_id}")
