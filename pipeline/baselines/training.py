@@ -66,7 +66,7 @@ def train_jobs(
         failures = do_jobs(to_do, parent, settings, log=log, show=show)
         board = read_leaderboard(store, split=data.split_digest, metric=metric)
         parent.log_table(board, names.LEADERBOARD_FILE)
-        update_study_leaderboards(store, split=data.split_digest, metric=metric)
+        update_study_leaderboards(store, split=data.split_digest)
         check_failures(failures, n_jobs=len(to_do), log=log)
     before = tuple(job.name for job in jobs if job not in to_do)
     return JobsOutcome(board, before, store.ui_command(), log)

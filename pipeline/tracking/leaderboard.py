@@ -7,7 +7,7 @@ from mlflow.entities import Run
 
 from pipeline.tracking import names
 from pipeline.tracking.store import TrackingStore
-from pipeline.training.metric import Metric
+from pipeline.training.metric import Metric, get_metric
 
 METRICS = (
     "best_val_accuracy",
@@ -42,14 +42,13 @@ def _ranked(runs: list[Run], metric: Metric, study: str | None) -> pd.DataFrame:
     return table.drop(columns="failed")
 
 
-def update_study_leaderboards(store: TrackingStore, *, split: str, metric: Metric) -> None:
-    """Write the leaderboard of every study on the split anew: something else has been judged on it."""
+def update_study_leaderboards(store: TrackingStore, *, split: str) -> None:
+    """Write the leaderboard of every study on the split anew, by its own metric: something else was judged on it."""
     trainings = _ended_trainings(store, split)
     condition = f"tags.`{names.SPLIT}` = '{split}' AND tags.`{names.KIND}` = 'study'"
     for run in store.search_runs(condition):
-        own = run.data.params.get("metric", metric.name)
-        if own == metric.name:
-            table = _ranked(trainings, metric, run.data.tags[names.STUDY])
+        if "metric" in run.data.params:  # else it was killed before it had begun
+            table = _ranked(trainings, get_metric(run.data.params["metric"]), run.data.tags[names.STUDY])
             store.client.log_text(run.info.run_id, table.to_csv(index=False), names.LEADERBOARD_FILE)
 
 

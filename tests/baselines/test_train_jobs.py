@@ -57,10 +57,10 @@ def table(folder: Path, run: Run) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a study of one trial, and after it two baselines."""
+    """Return a folder with a study of one trial by its loss, and after it two baselines by their accuracy."""
     folder = tmp_path_factory.mktemp("baselines")
     (folder / "tiny.yaml").write_text(SPACE)
-    searched = command(folder, "search", "--space", "tiny.yaml", "--trials", "1")
+    searched = command(folder, "search", "--space", "tiny.yaml", "--trials", "1", "--metric", "val_loss")
     assert searched.returncode == 0, searched.stderr
     trained = command(folder, "baselines", "--dataset", "digits", "--names", "tiny_8x8,classical", "--epochs", "2")
     assert (trained.returncode, trained.stderr) == (0, "")
@@ -85,11 +85,13 @@ def test_baseline_runs_hold_what_trials_hold(place: Path) -> None:
     assert [point.step for point in history] == [1, 2]
 
 
-def test_trials_and_baselines_stand_on_one_leaderboard_that_the_study_gets_too(place: Path) -> None:
+def test_trials_and_baselines_stand_on_one_leaderboard_that_the_study_gets_by_its_own_metric(place: Path) -> None:
     (study,), (parent,) = runs(place, "study"), runs(place, "baselines")
-    for board in (table(place, study), table(place, parent)):
+    of_study, of_parent = table(place, study), table(place, parent)
+    for board in (of_study, of_parent):
         assert sorted(board["run"]) == ["classical", "tiny_8x8", "trial-0000"]
-        assert board["best_val_accuracy"].is_monotonic_decreasing
+    assert of_study["best_val_loss"].is_monotonic_increasing
+    assert of_parent["best_val_accuracy"].is_monotonic_decreasing
     out = (place / "out.txt").read_text()
     assert "Leaderboard: 3 of 3" in out
     assert all(name in out for name in ("classical", "tiny_8x8", "trial-0000"))
@@ -117,7 +119,7 @@ def test_what_has_been_trained_is_not_trained_again_and_another_seed_is(place: P
 
 def test_run_of_a_trial_is_repeated_to_the_digit(place: Path) -> None:
     (trial,) = runs(place, "trial")
-    done = command(place, "train", "--config", trial.info.run_id)
+    done = command(place, "train", "--config", trial.info.run_id, "--metric", "val_loss")
     assert (done.returncode, done.stderr) == (0, "")
     (repeat,) = runs(place, "repeat")
     assert repeat.data.tags["pipeline.repeat_of"] == trial.info.run_id
