@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from pipeline.data.array_file import map_array, write_array
+from pipeline.data.cache_room import MOST_BYTES, make_room
 from pipeline.data.image_set import Array
 from pipeline.settings import cache_dir
 
@@ -19,9 +21,13 @@ _LOCK_POLL_SECONDS = 0.5
 
 @dataclass(frozen=True, eq=False)
 class FeatureStore:
-    """Keeps arrays of float32 as ``<key>.npy``; where the folder cannot be written, in this process."""
+    """Keeps arrays of float32 as ``<key>.npy``; where the folder cannot be written, in this process.
+
+    Above ``most_bytes`` the arrays that were not used for the longest time go.
+    """
 
     folder: Path = field(default_factory=lambda: cache_dir() / "features")
+    most_bytes: int = MOST_BYTES
     _held: dict[str, Array] = field(default_factory=dict)
 
     def get(
@@ -45,12 +51,15 @@ class FeatureStore:
         self, path: Path, shape: tuple[int, ...], compute: Callable[[], Iterable[Array]], wait: Callable[[], None]
     ) -> Array:
         if (array := map_array(path, shape=shape, dtype=np.float32)) is not None:
+            with contextlib.suppress(OSError):
+                os.utime(path)
             return array
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = _acquired(path.with_suffix(".lock"), wait)
         try:
             if (array := map_array(path, shape=shape, dtype=np.float32)) is None:
                 write_array(path, compute(), shape=shape, dtype=np.float32)
+                make_room(path, self.folder.glob("*.npy"), most_bytes=self.most_bytes)
                 array = map_array(path, shape=shape, dtype=np.float32)
         finally:
             lock.release()

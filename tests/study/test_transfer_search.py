@@ -102,7 +102,7 @@ def test_space_with_one_image_size_that_fits_may_be_searched(workplace: Workplac
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, dict[str, int]]:
-    """Return the folder of a study of two trials, and when each file of features was written after the first."""
+    """Return the folder of a study of two trials, and its files of features after the first."""
     with pytest.MonkeyPatch.context() as patch:
         place = enter(patch, tmp_path_factory.mktemp("searched"))
         patch.setenv("XDG_CACHE_HOME", str(place.folder / "cache"))
@@ -114,8 +114,9 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, dict[
 
 
 def written(place: Workplace) -> dict[str, int]:
+    """Return the files of features with what changes when one is written again."""
     folder = place.folder / "cache" / "knobsearch" / "features"
-    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    return {path.name: path.stat().st_ino for path in folder.iterdir()}
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,3 +116,16 @@ def test_cache_lies_where_the_user_keeps_caches(tmp_path: Path, monkeypatch: pyt
     assert FeatureStore().folder == tmp_path / "knobsearch" / "features"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_dir() == Path.home() / ".cache" / "knobsearch"
+
+
+def test_longest_unused_features_go_where_there_are_too_many(tmp_path: Path, compute: Computation) -> None:
+    store = FeatureStore(tmp_path, most_bytes=2 * (FEATURES.nbytes + 128))
+    for age, key in enumerate(("second", "first")):
+        get(store, compute, key=key)
+        os.utime(tmp_path / f"{key}.npy", (age, age))
+    get(store, compute, key="second")  # is used again
+
+    get(store, compute, key="third")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["second.npy", "third.npy"]
+    assert compute.n_times == 3

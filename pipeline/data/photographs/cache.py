@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
@@ -19,10 +18,10 @@ import numpy as np
 from filelock import FileLock
 
 from pipeline.data.array_file import map_array, write_array, write_whole
+from pipeline.data.cache_room import MOST_BYTES, make_room
 from pipeline.data.image_set import Array
 from pipeline.data.photographs.scan import Scanned
 
-MOST_BYTES = 20 * 10**9
 _VERSION = 1  # to be raised with any change of scan, selection or decoding
 _UNREADABLE = (OSError, EOFError, ValueError, TypeError)
 
@@ -83,15 +82,7 @@ class CacheEntry:
         """Let what is written inside go where it cannot be kept, and make room for it otherwise."""
         with suppress(OSError):
             yield
-            self._make_room()
-
-    def _make_room(self) -> None:
-        others = (folder for folder in self.folder.parent.iterdir() if folder != self.folder)
-        used = 0
-        for folder in [self.folder, *sorted(others, key=lambda other: other.stat().st_mtime, reverse=True)]:
-            used += sum(file.stat().st_size for file in folder.iterdir())
-            if used > self.most_bytes and folder != self.folder:
-                shutil.rmtree(folder, ignore_errors=True)
+            make_room(self.folder, self.folder.parent.iterdir(), most_bytes=self.most_bytes)
 
 
 def cache_key(root: Path, places: Sequence[PurePosixPath]) -> str:
