@@ -22,6 +22,7 @@ from pipeline.workers.messages import (
     StartFailed,
     Train,
 )
+from pipeline.workers.pace import Pace
 from pipeline.workers.session import Session
 from pipeline.workers.worker import TRAININGS_PER_WORKER, Worker, describe_exit
 
@@ -78,7 +79,7 @@ class Coordinator:
     _workers: list[Worker] = field(default_factory=list)
     _failures_in_a_row: int = 0
     _last_failure: str = ""
-    _shortest_seconds: float | None = None
+    _pace: Pace = field(default_factory=Pace)
 
     def run(self) -> None:
         """Train until there is nothing left, or the time is up.
@@ -106,8 +107,8 @@ class Coordinator:
         return sum(worker.is_busy for worker in self._workers)
 
     def _n_left(self) -> int:
-        """Return how many trainings may still be started."""
-        is_late = self.deadline is not None and time.time() + (self._shortest_seconds or 0.0) >= self.deadline
+        """Return how many trainings may still be started: none where the time is too short for a first result."""
+        is_late = self.deadline is not None and time.time() + self._pace.shortest >= self.deadline
         return 0 if is_late else self.work.n_left(self._n_running())
 
     def _hand_out(self) -> None:
@@ -147,6 +148,7 @@ class Coordinator:
             worker.n_trainings += event.n_folds - 1  # each fold builds a network
         if isinstance(event, Ended):
             self._count(event)
+        self._pace.hear(event)
         self.show(event)
 
     def _count(self, event: Ended) -> None:
@@ -155,7 +157,6 @@ class Coordinator:
             self._last_failure = event.reason
         else:
             self._failures_in_a_row = 0
-            self._shortest_seconds = min(event.seconds, self._shortest_seconds or event.seconds)
         if self._failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
             raise TrainingsFailed(
                 f"{MAX_FAILURES_IN_A_ROW} trainings failed one after another, the last of: {self._last_failure}; "
