@@ -23,13 +23,22 @@ _CHECKOUT_SPACES = Path(__file__).resolve().parent.parent / "search_spaces"
 SPACES_DIR = _CHECKOUT_SPACES if _CHECKOUT_SPACES.is_dir() else Path(sys.prefix) / "share/knobsearch/search_spaces"
 DOCUMENTS_DIR = SPACES_DIR / "documents"
 
+_LIMITS = ("timeout_minutes", "min_accuracy", "max_parameters", "max_latency_ms")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-class DataSettings(BaseModel):
-    """Which images, and how they are split."""
+class CommandSettings(BaseModel):
+    """What a user asks of a command; the fields are its options."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def as_parameters(self) -> dict[str, str]:
+        """Return the settings as MLflow parameters; what was left open reads ``auto``, and a missing limit ``none``."""
+        return {name: _written(name, value) for name, value in self.model_dump().items()}
+
+
+class DataSettings(CommandSettings):
+    """Which images, and how they are split."""
 
     dataset: str = "digits"
     data_dir: Path = Field(None, validate_default=True)
@@ -54,14 +63,10 @@ class DataSettings(BaseModel):
         """Short name of the data set."""
         return dataset_name(self.dataset)
 
-    def as_parameters(self) -> dict[str, str]:
-        """Return the settings as MLflow parameters; what was left open reads ``auto``, and no timeout ``none``."""
-        return {name: _written(name, value) for name, value in self.model_dump().items()}
-
 
 def _written(name: str, value: object) -> str:
     if value is None:
-        return "none" if name == "timeout_minutes" else "auto"
+        return "none" if name in _LIMITS else "auto"
     return f"{value:g}" if type(value) is float else str(value)
 
 
@@ -88,13 +93,11 @@ class TrainSettings(TrainingSettings):
     config: str
 
 
-class PromoteSettings(BaseModel):
+class PromoteSettings(CommandSettings):
     """What a user asks of ``promote``; the fields are the command's options.
 
     Where ``dataset``, ``data_dir`` or ``precision`` is None, the study's own counts, and for ``name`` its data set's.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: str | None = None
     data_dir: Path | None = None
@@ -119,15 +122,9 @@ class PromoteSettings(BaseModel):
     def _study_is_named_after_the_data(cls, values: dict[str, Any]) -> dict[str, Any]:
         return named_after_data(values)
 
-    def as_parameters(self) -> dict[str, str]:
-        """Return the settings as MLflow parameters; what was left open reads ``auto``."""
-        return {name: _written(name, value) for name, value in self.model_dump().items()}
 
-
-class RollbackSettings(BaseModel):
+class RollbackSettings(CommandSettings):
     """What a user asks of ``rollback``; the fields are the command's options."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
 
@@ -179,7 +176,7 @@ class SearchSettings(TrainingSettings):
         return pruner
 
 
-Settings = TypeVar("Settings", bound=BaseModel)
+Settings = TypeVar("Settings", bound=CommandSettings)
 
 
 def make_settings(kind: type[Settings], **values: object) -> Settings:
