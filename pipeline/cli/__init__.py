@@ -40,6 +40,7 @@ def main() -> None:
     # Libraries read these when they are imported; what the user has set stays.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended politely is interrupted, too
     try:

@@ -83,6 +83,7 @@ def test_champion_of_a_server_answers_http_requests_with_raw_pixels(tmp_path: Pa
         promoted = command(tmp_path, uri, "promote", "--finalists", "1", "--seeds", "1")
         assert (promoted.returncode, promoted.stderr) == (0, "")
         assert "digits version 1 is champion: there was no champion" in promoted.stdout
+        assert "View run" not in searched.stdout + promoted.stdout, "MLflow's own links"
         again = command(tmp_path, uri, "promote", "--finalists", "1", "--seeds", "1")
         assert (again.returncode, again.stderr.count("\n")) == (3, 1), again.stderr
         assert again.stderr.startswith("error: refused: digits version 2 stays challenger: it does not beat champion")
