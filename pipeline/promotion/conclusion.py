@@ -104,6 +104,6 @@ def _figures_line(evaluation: Evaluation) -> str:
     accuracy, (low, high) = evaluation.accuracy, evaluation.accuracy.interval
     extremes = ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in evaluation.extremes().items())
     return (
-        f"Test accuracy {accuracy.value:.4f} (95 % interval {low:.4f} to {high:.4f}) on {accuracy.n_images} images; "
+        f"Test accuracy {accuracy.value:.4f} (95 % interval {low:.4f} to {high:.4f}) on {accuracy.n_images:,} images; "
         f"{extremes}; {evaluation.latency_ms:.1f} ms an image, {evaluation.n_parameters:,} parameters"
     )
