@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
+from PIL import Image
 
 from pipeline.settings import SearchSettings, StudyPlaces, make_settings
 from pipeline.study.search import SearchOutcome, search
@@ -82,6 +84,16 @@ class Workplace:
         """Return every file beneath the folder with its content."""
         paths = (path for path in self.folder.rglob("*") if path.is_file())
         return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def write_photographs(root: Path, *, n_of_each: int, suffix: str) -> None:
+    """Write photographs of 60 x 40 pixels into the class folders ``day``, which are bright, and ``night``."""
+    noise = np.random.default_rng(0)
+    for name, brightness in (("day", 150), ("night", 0)):
+        (root / name).mkdir(parents=True)
+        for number in range(n_of_each):
+            pixels = noise.integers(brightness, brightness + 100, (40, 60, 3), np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{number}{suffix}")
 
 
 def enter(patch: pytest.MonkeyPatch, folder: Path) -> Workplace:

@@ -8,10 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from mlflow import MlflowClient
-from PIL import Image
+from workplace import write_photographs
 
 pytestmark = pytest.mark.slow
 
@@ -20,12 +19,8 @@ pytestmark = pytest.mark.slow
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which a search over 40 photographs, two of them copies, was run."""
     folder = tmp_path_factory.mktemp("user")
-    noise = np.random.default_rng(0)
-    for name, brightness in (("day", 150), ("night", 0)):
-        (folder / "photos" / name).mkdir(parents=True)
-        for number in range(19):
-            pixels = noise.integers(brightness, brightness + 100, (40, 60, 3), np.uint8)
-            Image.fromarray(pixels).save(folder / "photos" / name / f"{number}.jpg")
+    write_photographs(folder / "photos", n_of_each=19, suffix=".jpg")
+    for name in ("day", "night"):
         (folder / "photos" / name / "copy.jpg").write_bytes((folder / "photos" / name / "0.jpg").read_bytes())
     hidden = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from stage import Listener, Stage
-from workplace import enter
+from workplace import enter, write_photographs
 
 from pipeline.promotion.prediction import predict
 from pipeline.settings import PredictSettings, make_settings
@@ -26,12 +24,7 @@ N_FOLDS, N_SEALED = 2, 6  # 15 % of 20 photographs of each class
 def promoted(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """Return a folder where photographs of two classes were searched and promoted."""
     folder = tmp_path_factory.mktemp("photographs")
-    noise = np.random.default_rng(0)
-    for name, brightness in (("day", 150), ("night", 0)):
-        (folder / "photos" / name).mkdir(parents=True)
-        for number in range(20):
-            pixels = noise.integers(brightness, brightness + 100, (40, 60, 3), np.uint8)
-            Image.fromarray(pixels).save(folder / "photos" / name / f"{number}.png")
+    write_photographs(folder / "photos", n_of_each=20, suffix=".png")
     (folder / "space.yaml").write_text(SPACE)
     with pytest.MonkeyPatch.context() as patch:
         enter(patch, folder)
