@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from pipeline.data.image_set import Array
 
 PLAIN: dict[str, Any] = {"parse_math": False}  # a '$' in a class name is no formula
+MAX_CLASSES_WITH_NUMBERS = 25  # in the cells of a confusion matrix: beyond, they cannot be read
 _COLUMNS = 6
 
 

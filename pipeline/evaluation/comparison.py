@@ -28,13 +28,11 @@ class Comparison:
 
     def class_table(self) -> pd.DataFrame:
         """Return each class's images and accuracies (recalls) under both models; the best change comes first."""
-        labels, names = self.candidate.labels, self.candidate.class_names
-        counts = np.bincount(labels, minlength=len(names))
-        rights = [np.bincount(labels[one.is_right], minlength=len(names)) for one in (self.candidate, self.champion)]
-        candidate, champion = (right / np.maximum(counts, 1) for right in rights)
+        counts, candidate = _recalls(self.candidate)
+        _, champion = _recalls(self.champion)
         table = pd.DataFrame(
             {"images": counts, "candidate": candidate, "champion": champion, "change": candidate - champion},
-            index=pd.Index(names, name="class"),
+            index=pd.Index(self.candidate.class_names, name="class"),
         )
         return table[counts > 0].sort_values("change", ascending=False, kind="stable")
 
@@ -51,9 +49,15 @@ def _surest_first(right: Predictions, wrong: Predictions) -> Array:
 
 def class_extremes(predictions: Predictions) -> dict[str, tuple[str, float]]:
     """Return the name and the accuracy (recall) of the ``easiest`` and of the ``hardest`` class that has images."""
-    counts = np.bincount(predictions.labels, minlength=len(predictions.class_names))
-    right = np.bincount(predictions.labels[predictions.is_right], minlength=len(counts))
+    counts, recalls = _recalls(predictions)
     seen = np.flatnonzero(counts)
-    shares = right[seen] / counts[seen]
+    shares = recalls[seen]
     ends = {"easiest": int(shares.argmax()), "hardest": int(shares.argmin())}
     return {end: (predictions.class_names[seen[at]], float(shares[at])) for end, at in ends.items()}
+
+
+def _recalls(predictions: Predictions) -> tuple[Array, Array]:
+    """Return each class's images, and the share of them that is right: 0 for a class without images."""
+    labels, n_classes = predictions.labels, len(predictions.class_names)
+    counts = np.bincount(labels, minlength=n_classes)
+    return counts, np.bincount(labels[predictions.is_right], minlength=n_classes) / np.maximum(counts, 1)

@@ -7,12 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.data.pixels import Pixels, extremes
-from pipeline.evaluation.canvas import PLAIN, draw_gallery, make_figure
+from pipeline.evaluation.canvas import MAX_CLASSES_WITH_NUMBERS, PLAIN, draw_gallery, make_figure
 from pipeline.evaluation.comparison import Comparison
 
 _BETTER, _WORSE = "#1b7837", "#c2512b"
 _MAX_BARS = 40
-_MAX_CLASSES_WITH_NUMBERS = 25
 _SHOWN_PER_MODEL = 12
 
 
@@ -60,7 +59,7 @@ def draw_confusion_difference(difference: pd.DataFrame) -> Figure:
     axes.set_yticks(range(n_classes), list(difference.index), fontsize=size, **PLAIN)
     axes.set(xlabel="predicted", ylabel="true")
     axes.set_title("Images: candidate less champion\ngreen: better, pink: worse", fontsize=10, loc="left")
-    if n_classes <= _MAX_CLASSES_WITH_NUMBERS:
+    if n_classes <= MAX_CLASSES_WITH_NUMBERS:
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 colour = "white" if abs(count) > 0.7 * reach else "black"

@@ -12,12 +12,11 @@ from matplotlib.figure import Figure
 
 from pipeline.data.image_set import Array
 from pipeline.data.pixels import Pixels, extremes
-from pipeline.evaluation.canvas import PLAIN, draw_gallery, make_figure
+from pipeline.evaluation.canvas import MAX_CLASSES_WITH_NUMBERS, PLAIN, draw_gallery, make_figure
 from pipeline.evaluation.scores import Predictions
 from pipeline.training.result import Epoch, mean_curve
 
 _TRAIN, _VALIDATION = "#1f77b4", "#d95f02"
-_MAX_CLASSES_WITH_NUMBERS = 25
 _LISTED_CONFUSIONS = 30
 _GALLERY = 24
 
@@ -66,7 +65,7 @@ def draw_confusion(table: pd.DataFrame) -> Figure:
     grid = float(np.clip(0.55 * n_classes, 3.5, 15))  # inches of the square itself
     longest = max(len(name) for name in table.index)
     margin = 0.55 + 0.009 * size * longest  # inches: the axis label and the longest class name
-    has_numbers = n_classes <= _MAX_CLASSES_WITH_NUMBERS
+    has_numbers = n_classes <= MAX_CLASSES_WITH_NUMBERS
     figure = make_figure(margin + grid + (1.1 if has_numbers else 5.0), margin + grid + 0.5)
     width, height = figure.get_size_inches()
     axes = figure.add_axes((margin / width, margin / height, grid / width, grid / height))
