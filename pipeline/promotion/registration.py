@@ -9,8 +9,6 @@ from pipeline.promotion.gate import Decision, Verdict
 from pipeline.promotion.locks import alias_lock
 from pipeline.tracking.registry import DECISION, NO_VERSION, PREVIOUS_CHAMPION, REASON, Registry, Version
 
-_MAX_TAG = 4000
-
 
 @dataclass(frozen=True)
 class Registration:
@@ -38,7 +36,7 @@ def register(
     try:
         final = _carry_out(registry, version, champion, decision, check_reload)
     finally:
-        verdict = {DECISION: final.verdict.value, REASON: final.reason[:_MAX_TAG]}
+        verdict = {DECISION: final.verdict.value, REASON: final.reason}
         registry.annotate(version, verdict, f"{final.verdict}: {final.reason}\n\n{candidate.description}")
     return version, final
 

@@ -23,6 +23,7 @@ TEST_OPENINGS = "pipeline.test_openings"  # how often test images were opened fo
 OPENINGS_FILE = "test_openings.csv"
 ARCHITECTURE_FILE = "architecture.txt"
 FINALISTS_FILE = "finalists.csv"
+MAX_TAG = 4000  # signs of a tag's value: longer ones are cut off
 SPLIT = "pipeline.split_digest"  # figures are comparable where it is the same
 
 

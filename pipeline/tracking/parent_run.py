@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 
 from pipeline.data.source import TrainingData
@@ -85,7 +85,7 @@ class ParentRun:
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Tag the run."""
-        self.store.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        self.store.tag_run(self.run_id, tags)
 
     def log_table(self, table: pd.DataFrame, artifact: str) -> None:
         """Write a table as a CSV artifact."""

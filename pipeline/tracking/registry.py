@@ -9,6 +9,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import SettingError
+from pipeline.tracking import names
 from pipeline.tracking.store import TrackingStore
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -70,7 +71,7 @@ class Registry:
     def annotate(self, version: Version, tags: Mapping[str, str], description: str | None = None) -> None:
         """Tag a version, and describe it anew."""
         for key, value in tags.items():
-            self.store.client.set_model_version_tag(self.name, version.number, key, value)
+            self.store.client.set_model_version_tag(self.name, version.number, key, value[: names.MAX_TAG])
         if description is not None:
             self.store.client.update_model_version(self.name, version.number, description)
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 from matplotlib.figure import Figure
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param
 
 from pipeline.tracking import names
 from pipeline.tracking.store import TrackingStore
 
 _SECONDS_BETWEEN_WRITES = 1.0
-_MAX_TAG = 4000
 
 
 @dataclass
@@ -66,7 +65,7 @@ class TrainingRun:
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Tag the run."""
-        self.store.client.log_batch(self.run_id, tags=[RunTag(key, value[:_MAX_TAG]) for key, value in tags.items()])
+        self.store.tag_run(self.run_id, tags)
 
     def log_figure(self, figure: Figure, artifact: str) -> None:
         """Write a figure as an artifact."""
@@ -88,6 +87,5 @@ class TrainingRun:
 
 def end_training_run(store: TrackingStore, run_id: str, state: names.State, reason: str) -> None:
     """End a training's run, whoever started it."""
-    tags = [RunTag(names.STATE, state.value)] + ([RunTag(names.REASON, reason[:_MAX_TAG])] if reason else [])
-    store.client.log_batch(run_id, tags=tags)
+    store.tag_run(run_id, {names.STATE: state.value, **({names.REASON: reason} if reason else {})})
     store.client.set_terminated(run_id, state.run_status)
