@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from pipeline.tracking import names
 from pipeline.tracking.leaderboard import read_leaderboard, update_study_leaderboards
 from pipeline.tracking.names import State
 from pipeline.tracking.parent_run import ParentRun
-from pipeline.tracking.store import find_store
+from pipeline.tracking.store import TrackingStore, find_store
 from pipeline.training.metric import get_metric
 from pipeline.workers.coordinator import Coordinator, make_crew
 from pipeline.workers.messages import Ended, Event
@@ -50,8 +50,7 @@ def train_jobs(
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
     store = find_store()
     store.check()
-    done = store.finished_trainings(data.split_digest)
-    to_do = tuple(job for job in jobs if job.fingerprint(data, settings) not in done)
+    to_do = left_to_do(jobs, data, settings, store)
     name = f"{kind}-{settings.dataset_name}"
     log = store.studies / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -67,9 +66,20 @@ def train_jobs(
         board = read_leaderboard(store, split=data.split_digest, metric=metric)
         parent.log_table(board, names.LEADERBOARD_FILE)
         update_study_leaderboards(store, split=data.split_digest)
-        check_failures(failures, n_jobs=len(to_do), log=log)
+        if failures:
+            raise TrainingsFailed(
+                f"{len(failures)} of {len(to_do)} trainings failed, {failures[0].name}: {failures[0].reason}; see {log}"
+            )
     before = tuple(job.name for job in jobs if job not in to_do)
     return JobsOutcome(board, before, store.ui_command(), log)
+
+
+def left_to_do(
+    jobs: Sequence[Job], data: TrainingData, settings: TrainingSettings, store: TrackingStore
+) -> tuple[Job, ...]:  # fmt: skip
+    """Return the jobs whose like has not finished on these images."""
+    done = store.finished_trainings(data.split_digest)
+    return tuple(job for job in jobs if job.fingerprint(data, settings) not in done)
 
 
 def do_jobs(
@@ -88,15 +98,3 @@ def do_jobs(
     session = kind(log, crew.threads, settings, jobs, parent)
     Coordinator(session, Jobs(jobs, parent), crew, show=take).run()
     return failures
-
-
-def check_failures(failures: list[Ended], *, n_jobs: int, log: Path) -> None:
-    """Raise where jobs failed.
-
-    Raises:
-        TrainingsFailed: there is a failure.
-    """
-    if failures:
-        raise TrainingsFailed(
-            f"{len(failures)} of {n_jobs} trainings failed, {failures[0].name}: {failures[0].reason}; see {log}"
-        )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.baselines.job import Job
 from pipeline.baselines.session import JobSession
-from pipeline.baselines.training import do_jobs
+from pipeline.baselines.training import do_jobs, left_to_do
 from pipeline.data.source import TrainingData, load_training_data
 from pipeline.errors import DataError
 from pipeline.promotion.audience import Audience
@@ -15,7 +15,7 @@ from pipeline.promotion.finalists import choose_finalists
 from pipeline.settings import PromoteSettings, TrainingSettings
 from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.recorded import RecordedStudy, RecordedTraining, read_study
-from pipeline.tracking.store import TrackingStore, find_store
+from pipeline.tracking.store import FinishedTraining, TrackingStore, find_store
 from pipeline.training.metric import Metric, get_metric
 
 
@@ -46,16 +46,18 @@ class Promotion:
         """What libraries have to say."""
         return self.store.studies / f"promote-{self.name}.log"
 
-    def train(self, jobs: list[Job], parent: ParentRun, *, kind: type[JobSession], noun: str, metric: Metric) -> None:
-        """Do those jobs that have not been done before."""
-        done = self.store.finished_trainings(self.data.split_digest)
-        to_do = tuple(job for job in jobs if job.fingerprint(self.data, self.training) not in done)
+    def train(
+        self, jobs: list[Job], parent: ParentRun, *, kind: type[JobSession], noun: str, metric: Metric
+    ) -> dict[str, FinishedTraining]:  # fmt: skip
+        """Do those jobs that have not been done before; return all that is finished by now, by fingerprint."""
+        to_do = left_to_do(jobs, self.data, self.training, self.store)
         following = self.audience.trainings(
             f"promote to '{self.name}'", n_jobs=len(jobs), n_done=len(jobs) - len(to_do), noun=noun, metric=metric,
             log=self.log,
         )  # fmt: skip
         with following as show:
             do_jobs(to_do, parent, self.training, log=self.log, show=show, kind=kind)
+        return self.store.finished_trainings(self.data.split_digest)
 
 
 def prepare(settings: PromoteSettings, audience: Audience) -> Promotion:

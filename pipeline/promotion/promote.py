@@ -55,8 +55,7 @@ def _find_winner(promotion: Promotion, parent: ParentRun) -> Finalist:
     jobs = finalist_jobs(
         promotion.finalists, promotion.study, seed=promotion.training.seed, n_seeds=settings.seeds
     )  # fmt: skip
-    promotion.train(jobs, parent, kind=JobSession, noun="finalists' trainings", metric=metric)
-    done = promotion.store.finished_trainings(promotion.data.split_digest)
+    done = promotion.train(jobs, parent, kind=JobSession, noun="finalists' trainings", metric=metric)
     finalists = judge(
         promotion.finalists, jobs, done, data=promotion.data, settings=promotion.training, metric=metric
     )  # fmt: skip
@@ -71,8 +70,7 @@ def _find_winner(promotion: Promotion, parent: ParentRun) -> Finalist:
 
 def _refit(promotion: Promotion, winner: Finalist, parent: ParentRun) -> FinishedTraining:
     job = refit_job(winner, promotion.study, seed=promotion.training.seed)
-    promotion.train([job], parent, kind=RefitSession, noun="refits", metric=METRIC)
-    done = promotion.store.finished_trainings(promotion.data.split_digest)
+    done = promotion.train([job], parent, kind=RefitSession, noun="refits", metric=METRIC)
     fitted = done.get(job.fingerprint(promotion.data, promotion.training))
     if fitted is None or fitted.model_id is None:
         raise TrainingsFailed(f"{job.name}, the winner on all images, left no model; see its run, or {promotion.log}")
