@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
+from pipeline.data.image_set import Array, ImageSet
 from pipeline.data.image_source import ArrayImages, ImageSource
 from pipeline.data.named import NAMES, load_named
 from pipeline.data.npz import read_npz
@@ -11,7 +13,30 @@ from pipeline.data.photographs.folder import PhotographFolder
 from pipeline.settings import DataSettings
 
 
-def open_test_images(settings: DataSettings, training: ImageSource) -> ImageSource:
+class TestImages(Protocol):
+    """The test images of a data set, at whatever size a network takes them."""
+
+    @property
+    def labels(self) -> Array:
+        """Class numbers, shape (n,)."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in label order."""
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits that change with any image or label."""
+
+    def images_at(self, image_size: int) -> ImageSet:
+        """Return all images as squares of ``image_size`` pixels a side; 0: as they are.
+
+        Raises:
+            DataError: they cannot be had at that size.
+        """
+
+
+def open_test_images(settings: DataSettings, training: ImageSource) -> TestImages:
     """Open the test images of the data set whose ``training`` images were loaded with the same settings.
 
     Whoever calls this looks at them: the opening is to be recorded first.

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.data.image_set import ImageSet
-from pipeline.data.image_source import ImageSource
-from pipeline.data.sealed import open_test_images
+from pipeline.data.sealed import TestImages, open_test_images
 from pipeline.data.source import TrainingData
 from pipeline.errors import PipelineError
 from pipeline.evaluation.comparison import Comparison, class_extremes
@@ -30,7 +29,7 @@ IMAGE_SIZE = "image_size"
 class SealedImages:
     """The test images, opened."""
 
-    source: ImageSource
+    source: TestImages
 
     @classmethod
     def open(cls, settings: TrainingSettings, data: TrainingData) -> SealedImages:

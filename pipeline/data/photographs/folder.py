@@ -104,7 +104,7 @@ class PhotographFolder:
         return ImageSet(self.name, self.source, images, self.labels, self.class_names)
 
     def open_sealed(self) -> SealedFolder:
-        """Return the test part as a source of its own."""
+        """Return the test part, to be looked at."""
         return SealedFolder(self, self.sealed)
 
     @property
@@ -123,24 +123,10 @@ class PhotographFolder:
 
 @dataclass(frozen=True, eq=False)
 class SealedFolder:
-    """The sealed test part of a folder of photographs; an ``ImageSource`` whose pixels are never cached."""
+    """The sealed test part of a folder of photographs, opened; its pixels are never cached."""
 
     folder: PhotographFolder
     files: SealedPhotographs
-    groups: None = None
-    given_validation: None = None
-    input_shape: tuple[int, ...] = (-1, -1, 3)
-    dtype: str = "uint8"
-
-    @property
-    def name(self) -> str:
-        """Short name of the data set."""
-        return self.folder.name
-
-    @property
-    def source(self) -> str:
-        """The folder."""
-        return self.folder.source
 
     @property
     def labels(self) -> Array:
@@ -151,11 +137,6 @@ class SealedFolder:
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, in label order."""
         return self.folder.class_names
-
-    @property
-    def profile(self) -> dict[str, object]:
-        """How many files there are."""
-        return {"n_files": len(self.files.paths)}
 
     @property
     def digest(self) -> str:
@@ -173,7 +154,7 @@ class SealedFolder:
         """
         side = image_size or DEFAULT_IMAGE_SIZE
         pixels = np.stack(list(in_threads(lambda path: _decode_checked(path, side), self.files.paths)))
-        return ImageSet(self.name, self.source, pixels, self.labels, self.class_names)
+        return ImageSet(self.folder.name, self.folder.source, pixels, self.labels, self.class_names)
 
 
 def _decode_checked(path: Path, side: int) -> Array:
