@@ -59,7 +59,7 @@ def print_places(ui_command: str, log: Path) -> None:
 
 
 def make_console() -> Console:
-    """Return a console of at least 100 columns."""
+    """Return a console that is as wide as a leaderboard, where it is no terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, _MIN_WIDTH))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 MOST_BYTES = 20 * 10**9
 
 
-def make_room(entry: Path, others: Iterable[Path], *, most_bytes: int = MOST_BYTES) -> None:
+def make_room(entry: Path, others: Iterable[Path], *, most_bytes: int) -> None:
     """Remove of the ``others``, files or folders, the longest unused until all have ``most_bytes``; ``entry`` stays.
 
     Raises:
