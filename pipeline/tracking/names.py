@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from pipeline.training.ending import State as State
 
 KIND = "pipeline.kind"
 STUDY = "pipeline.study"
@@ -25,19 +25,6 @@ ARCHITECTURE_FILE = "architecture.txt"
 FINALISTS_FILE = "finalists.csv"
 MAX_TAG = 4000  # signs of a tag's value: longer ones are cut off
 SPLIT = "pipeline.split_digest"  # figures are comparable where it is the same
-
-
-class State(StrEnum):
-    """How a trial ended, in Optuna's words."""
-
-    COMPLETE = "COMPLETE"
-    PRUNED = "PRUNED"
-    FAIL = "FAIL"
-
-    @property
-    def run_status(self) -> str:
-        """The MLflow status of a run that ended so."""
-        return {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}[self.value]
 
 
 def run_name(number: int) -> str:
