@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.errors import SettingError, did_you_mean
 from pipeline.model.architecture import Architecture, Block
 
 
@@ -93,17 +94,21 @@ def _pooling(architecture: Architecture, name: str, precision: str) -> Any:
 
 
 def head_layer(architecture: Architecture, precision: str) -> Any:
-    """Return the layer that makes a vector of the last feature maps."""
+    """Return the layer that makes a vector of the last feature maps.
+
+    Raises:
+        SettingError: there is no such head.
+    """
     from keras import layers
 
     kinds = {
-        ("global_average", 2): layers.GlobalAveragePooling2D,
-        ("global_max", 2): layers.GlobalMaxPooling2D,
-        ("global_average", 1): layers.GlobalAveragePooling1D,
-        ("global_max", 1): layers.GlobalMaxPooling1D,
+        "global_average": {1: layers.GlobalAveragePooling1D, 2: layers.GlobalAveragePooling2D},
+        "global_max": {1: layers.GlobalMaxPooling1D, 2: layers.GlobalMaxPooling2D},
+        "flatten": {1: layers.Flatten, 2: layers.Flatten},
     }
-    kind = kinds.get((architecture.head, architecture.rank), layers.Flatten)
-    return kind(name=architecture.head, dtype=precision)
+    if architecture.head not in kinds:
+        raise SettingError(f"head must be known, got '{architecture.head}'; {did_you_mean(architecture.head, kinds)}")
+    return kinds[architecture.head][architecture.rank](name=architecture.head, dtype=precision)
 
 
 def classifier_layers(architecture: Architecture, precision: str) -> Iterator[Any]:

@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from pipeline.errors import SettingError, did_you_mean
 from pipeline.training.plan import TrainingPlan
 from pipeline.training.schedule import make_learning_rate
 
 
 def make_optimizer(plan: TrainingPlan, *, n_steps: int) -> Any:
-    """Return the plan's optimizer for a training of ``n_steps`` steps."""
+    """Return the plan's optimizer for a training of ``n_steps`` steps.
+
+    Raises:
+        SettingError: there is no such optimizer or schedule.
+    """
+    if plan.optimizer not in _OPTIMIZERS:
+        hint = did_you_mean(plan.optimizer, _OPTIMIZERS)
+        raise SettingError(f"optimizer must be known, got '{plan.optimizer}'; {hint}")
+    rate = make_learning_rate(plan.learning_rate_schedule, plan.learning_rate, n_steps)
+    return _OPTIMIZERS[plan.optimizer](plan, rate)
+
+
+def _adam(plan: TrainingPlan, rate: Any) -> Any:
     from keras import optimizers
 
-    rate = make_learning_rate(plan.learning_rate_schedule, plan.learning_rate, n_steps)
-    decay = plan.weight_decay or None
-    if plan.optimizer == "sgd":
-        return optimizers.SGD(rate, momentum=plan.momentum, nesterov=plan.momentum > 0, weight_decay=decay)
-    if plan.optimizer == "rmsprop":
-        return optimizers.RMSprop(rate, momentum=plan.momentum, weight_decay=decay)
-    if plan.optimizer == "adamw":
-        return optimizers.AdamW(rate, weight_decay=plan.weight_decay)
-    return optimizers.Adam(rate, weight_decay=decay)
+    return optimizers.Adam(rate, weight_decay=plan.weight_decay or None)
+
+
+def _adamw(plan: TrainingPlan, rate: Any) -> Any:
+    from keras import optimizers
+
+    return optimizers.AdamW(rate, weight_decay=plan.weight_decay)
+
+
+def _sgd(plan: TrainingPlan, rate: Any) -> Any:
+    from keras import optimizers
+
+    nesterov, decay = plan.momentum > 0, plan.weight_decay or None
+    return optimizers.SGD(rate, momentum=plan.momentum, nesterov=nesterov, weight_decay=decay)
+
+
+def _rmsprop(plan: TrainingPlan, rate: Any) -> Any:
+    from keras import optimizers
+
+    return optimizers.RMSprop(rate, momentum=plan.momentum, weight_decay=plan.weight_decay or None)
+
+
+_OPTIMIZERS: dict[str, Callable[[TrainingPlan, Any], Any]] = {
+    "adam": _adam,
+    "adamw": _adamw,
+    "sgd": _sgd,
+    "rmsprop": _rmsprop,
+}

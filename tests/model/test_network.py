@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.scaling import Scaling
-from pipeline.errors import InputError
+from pipeline.errors import InputError, SettingError
 from pipeline.knobs.table import KNOBS, KnobValue, complete
 from pipeline.model.architecture import make_architecture
 from pipeline.model.network import build_network
@@ -247,3 +247,10 @@ def test_scaling_is_the_networks_first_layer() -> None:
     scaled = np.asarray(scaling(np.full((1, 2, 2, 2), 4, np.uint8)))
 
     assert scaled[0, 0, 0].tolist() == [2.0, 7.0]
+
+
+def test_unknown_head_is_refused() -> None:
+    with pytest.raises(SettingError) as caught:
+        network_of(head="global_averge")
+
+    assert str(caught.value) == "head must be known, got 'global_averge'; did you mean 'global_average'?"

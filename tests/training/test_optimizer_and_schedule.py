@@ -1,4 +1,4 @@
-"""The knobs of the optimizer and of the learning rate's course."""
+"""The knobs of the optimizer and of the learning rate's schedule."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.errors import SettingError
 from pipeline.knobs.table import KNOBS, KnobValue, complete
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.plan import make_plan
@@ -19,7 +20,7 @@ def optimizer_of(**knobs: KnobValue) -> Any:
     return make_optimizer(make_plan(complete(knobs)), n_steps=100)
 
 
-def course_of(schedule: str, n_steps: int, peak: float = 0.5) -> list[float]:
+def rates_of(schedule: str, n_steps: int, peak: float = 0.5) -> list[float]:
     """Return the learning rate of each training step."""
     rate = make_learning_rate(schedule, peak, n_steps)
     return [float(np.asarray(rate(step))) if callable(rate) else rate for step in range(n_steps)]
@@ -67,17 +68,17 @@ def test_sgd_has_nesterov_momentum_where_it_has_momentum(momentum: float, nester
 
 @pytest.mark.parametrize("schedule", ["constant", "plateau"])
 def test_constant_and_plateau_start_at_the_learning_rate(schedule: str) -> None:
-    assert course_of(schedule, 5) == [0.5] * 5
+    assert rates_of(schedule, 5) == [0.5] * 5
 
 
 def test_one_cycle_rises_for_a_quarter_and_falls_to_zero() -> None:
-    course = course_of("one_cycle", 100)
+    rates = rates_of("one_cycle", 100)
 
-    assert int(np.argmax(course)) == 24
-    assert course[24] == pytest.approx(0.5)
-    np.testing.assert_allclose(np.diff(course[:25]), 0.5 / 25, rtol=1e-4)
-    np.testing.assert_allclose(np.diff(course[24:]), -0.5 / 75, rtol=1e-3)
-    assert course[-1] == 0
+    assert int(np.argmax(rates)) == 24
+    assert rates[24] == pytest.approx(0.5)
+    np.testing.assert_allclose(np.diff(rates[:25]), 0.5 / 25, rtol=1e-4)
+    np.testing.assert_allclose(np.diff(rates[24:]), -0.5 / 75, rtol=1e-3)
+    assert rates[-1] == 0
 
 
 def test_one_cycle_stays_at_zero_after_its_end() -> None:
@@ -87,27 +88,27 @@ def test_one_cycle_stays_at_zero_after_its_end() -> None:
 
 
 def test_cosine_warms_up_for_a_twentieth_and_falls_along_a_half_cosine() -> None:
-    course = course_of("cosine", 100)
+    rates = rates_of("cosine", 100)
 
-    np.testing.assert_allclose(course[:6], np.linspace(0, 0.5, 6), atol=1e-6)
+    np.testing.assert_allclose(rates[:6], np.linspace(0, 0.5, 6), atol=1e-6)
     fallen = 0.25 * (1 + np.cos(np.pi * np.arange(95) / 95))
-    np.testing.assert_allclose(course[5:], fallen, atol=1e-6)
+    np.testing.assert_allclose(rates[5:], fallen, atol=1e-6)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("n_steps", [1, 2, 3])
 def test_schedules_of_few_steps_stay_between_zero_and_the_peak(schedule: str, n_steps: int) -> None:
-    course = np.array(course_of(schedule, n_steps))
+    rates = np.array(rates_of(schedule, n_steps))
 
-    assert np.isfinite(course).all()
-    assert course.min() >= 0
-    assert course.max() <= 0.5
+    assert np.isfinite(rates).all()
+    assert rates.min() >= 0
+    assert rates.max() <= 0.5
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 10])
 def test_schedules_of_few_steps_train_at_all(schedule: str, n_steps: int) -> None:
-    assert max(course_of(schedule, n_steps)) > 0
+    assert max(rates_of(schedule, n_steps)) > 0
 
 
 def test_schedule_of_the_optimizer_spans_all_steps() -> None:
@@ -118,3 +119,22 @@ def test_schedule_of_the_optimizer_spans_all_steps() -> None:
         rates.append(float(np.asarray(optimizer.learning_rate)))
 
     assert rates == pytest.approx([0.02, 0.5, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"optimizer": "sdg"}, "optimizer must be known, got 'sdg'; did you mean 'sgd'?"),
+        (
+            {"learning_rate_schedule": "onecycle"},
+            "learning_rate_schedule must be known, got 'onecycle'; did you mean 'one_cycle'?",
+        ),
+    ],
+    ids=["optimizer", "schedule"],
+)
+@pytest.mark.parametrize("n_steps", [1, 100])
+def test_unknown_names_are_refused(knobs: dict[str, KnobValue], message: str, n_steps: int) -> None:
+    with pytest.raises(SettingError) as caught:
+        make_optimizer(make_plan(complete(knobs)), n_steps=n_steps)
+
+    assert str(caught.value) == message
