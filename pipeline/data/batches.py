@@ -1,4 +1,4 @@
-"""Batches for Keras, gathered from memory or disk; every pass shuffles anew, and a seed repeats all of it."""
+"""Batches for Keras, gathered from memory or disk; order and augmentation of an epoch follow from seed and number."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ def training_batches(
     label_smoothing: float,
     class_weights: bool,
     seed: int,
+    epoch: Any,
 ) -> Any:
     """Return a ``tf.data.Dataset`` of (images, smoothed targets), in full batches where there is one.
 
+    Each pass shuffles and augments by ``seed`` and by the number in the variable ``epoch`` as it begins, and by nothing
+    else: an epoch is the same whether or not those before it were run.
     Targets are one-hot labels of shape (n, classes), or with one output the second class's column, (n, 1). They are
     smoothed here and not in the loss, so that the validation loss stays plain cross-entropy. With ``class_weights``
     each image's weight follows as a third part.
@@ -45,15 +48,40 @@ def training_batches(
     def gather(indices: Any, batch_seed: Any) -> Any:
         batch, classes = pixels_at(indices), tf.gather(labels, indices)
         targets = tf.one_hot(classes, n_classes) * (1 - label_smoothing) + label_smoothing / n_classes
-        batch = augment(batch, tf.cast(batch_seed, tf.int32)) if augment else batch
-        parts = (batch, targets[:, -n_outputs:])
+        batch = augment(batch, batch_seed) if augment else batch
+        parts = batch, targets[:, -n_outputs:]
         return parts if weights is None else (*parts, tf.gather(weights, classes))
 
-    indices = tf.data.Dataset.range(n_images).shuffle(n_images, seed=seed, reshuffle_each_iteration=True)
-    indices = indices.batch(batch_size, drop_remainder=n_images >= batch_size)
-    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-    batches = tf.data.Dataset.zip(indices, seeds).map(gather, num_parallel_calls=2, deterministic=True)
-    return batches.apply(tf.data.experimental.assert_cardinality(steps_per_epoch(n_images, batch_size))).prefetch(2)
+    n_steps = steps_per_epoch(n_images, batch_size)
+    steps = _indices_and_seeds(n_images, (n_steps, min(batch_size, n_images)), seed=seed, epoch=epoch)
+    batches = steps.map(gather, num_parallel_calls=2, deterministic=True)
+    return batches.apply(tf.data.experimental.assert_cardinality(n_steps)).prefetch(2)
+
+
+def epoch_variable(number: int = 1) -> Any:
+    """Return a variable with the number of the epoch that batches are of."""
+    import tensorflow as tf
+
+    with tf.device("CPU"):  # where the batches are made
+        return tf.Variable(number, dtype=tf.int64, trainable=False)
+
+
+def _indices_and_seeds(n_images: int, shape: tuple[int, int], *, seed: int, epoch: Any) -> Any:
+    """Return a dataset of an epoch's steps: the indices of a batch, and two numbers for its augmentation.
+
+    ``shape`` is (steps, images a batch); images that fill no batch are left out.
+    """
+    import tensorflow as tf
+
+    n_steps, batch_size = shape
+
+    def draw(_: Any) -> Any:
+        order_seed, batch_seed = tf.unstack(tf.random.split(tf.stack([tf.constant(seed, tf.int64), epoch]), 2))
+        order = tf.random.experimental.stateless_shuffle(tf.range(n_images), order_seed)
+        seeds = tf.random.stateless_uniform((n_steps, 2), batch_seed, None, None, tf.int32)
+        return tf.data.Dataset.from_tensor_slices((tf.reshape(order[: n_steps * batch_size], shape), seeds))
+
+    return tf.data.Dataset.range(1).flat_map(draw)
 
 
 def balanced_weights(images: ImageSet) -> Array:

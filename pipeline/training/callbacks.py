@@ -7,15 +7,16 @@ from typing import Any
 from pipeline.training.course import Course
 
 
-def follow(course: Course) -> Any:
+def follow(course: Course, epoch_number: Any) -> Any:
     """Return a callback that tells ``course`` how ``fit`` goes on, and asks ``fit`` to stop when the course is over.
 
-    It never raises to stop: that would skip the other callbacks' ends.
+    ``epoch_number`` is the variable that the batches go by. It never raises to stop: that would skip the other callbacks' ends.
     """
     import keras
 
     class Follow(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            epoch_number.assign(epoch + 1)
             course.begin_epoch()
 
         def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.data.batches import steps_per_epoch, training_batches, validation_batches
+from pipeline.data.batches import epoch_variable, steps_per_epoch, training_batches, validation_batches
 from pipeline.data.source import Split
 from pipeline.training.callbacks import follow
 from pipeline.training.course import Course, OnBatch, OnEpoch
@@ -55,14 +55,16 @@ def train(
     monitor = metric if plan.early_stopping_monitor == "auto" else get_monitor(plan.early_stopping_monitor)
     validation = validation_batches(data.validation, n_outputs=n_outputs) if metric else None
     course = Course(metric, monitor, plan.early_stopping_patience, n_steps, on_epoch, on_batch)
+    epoch_number = epoch_variable()
     batches = training_batches(
         data.train, n_outputs=n_outputs, batch_size=plan.batch_size, augmentation=plan.augmentation,
         label_smoothing=plan.label_smoothing, class_weights=plan.class_weights, seed=seed,
+        epoch=epoch_number,
     )  # fmt: skip
     start = time.perf_counter()
     network.fit(
         batches, validation_data=validation, epochs=plan.epochs,
-        callbacks=[follow(course), *_plateau(plan)], shuffle=False, verbose=0,
+        callbacks=[follow(course, epoch_number), *_plateau(plan)], shuffle=False, verbose=0,
     )  # fmt: skip
     seconds = time.perf_counter() - start
     if course.best_weights is not None:

@@ -9,7 +9,13 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from pipeline.data.augmentation import make_augmentation
-from pipeline.data.batches import balanced_weights, steps_per_epoch, training_batches, validation_batches
+from pipeline.data.batches import (
+    balanced_weights,
+    epoch_variable,
+    steps_per_epoch,
+    training_batches,
+    validation_batches,
+)
 from pipeline.data.image_set import Array, ImageSet, make_image_set
 from pipeline.knobs.table import complete
 
@@ -26,26 +32,39 @@ def numbered() -> ImageSet:
 
 
 def batches_of(
-    images: ImageSet, *, seed: int = 0, batch_size: int = 8, n_outputs: int | None = None, **knobs: Any
+    images: ImageSet,
+    *,
+    seed: int = 0,
+    epoch: Any = None,
+    batch_size: int = 8,
+    n_outputs: int | None = None,
+    **knobs: Any,
 ) -> Any:
-    """Return training batches; ``augmentation`` is the preset's name."""
+    """Return training batches, of the first epoch unless a variable says otherwise; ``augmentation`` is a preset."""
     augmentation = make_augmentation(complete({"augmentation": knobs.pop("augmentation", "none")}))
     values = {"augmentation": augmentation, "label_smoothing": 0.0, "class_weights": False, **knobs}
     n_outputs = n_outputs or len(images.class_names)
-    return training_batches(images, n_outputs=n_outputs, batch_size=batch_size, seed=seed, **values)
+    epoch = epoch or epoch_variable()
+    return training_batches(images, n_outputs=n_outputs, batch_size=batch_size, seed=seed, epoch=epoch, **values)
 
 
-def epochs_of(images: ImageSet, *, seed: int = 0, batch_size: int = 8, n_epochs: int = 2, **knobs: Any) -> list[Array]:
-    """Return the images of each epoch, in the order in which they came."""
-    batches = batches_of(images, seed=seed, batch_size=batch_size, **knobs)
-    return [np.concatenate([batch[0] for batch in batches.as_numpy_iterator()]) for _ in range(n_epochs)]
+def epochs_of(
+    images: ImageSet, *, numbers: tuple[int, ...] = (1, 2), seed: int = 0, batch_size: int = 8, **knobs: Any
+) -> list[Array]:
+    """Return the images of the epochs of these numbers, one after another, in the order in which they came."""
+    epoch, epochs = epoch_variable(), []
+    batches = batches_of(images, seed=seed, epoch=epoch, batch_size=batch_size, **knobs)
+    for number in numbers:
+        epoch.assign(number)
+        epochs.append(np.concatenate([batch[0] for batch in batches.as_numpy_iterator()]))
+    return epochs
 
 
 def test_epoch_has_each_image_at_most_once_in_full_batches(numbered: ImageSet) -> None:
     batches = batches_of(numbered)
 
     sizes = [len(pixels) for pixels, _ in batches.as_numpy_iterator()]
-    (epoch,) = epochs_of(numbered, n_epochs=1)
+    (epoch,) = epochs_of(numbered, numbers=(1,))
 
     assert sizes == [8] * 6
     assert len(batches) == 6
@@ -56,11 +75,48 @@ def test_epoch_has_each_image_at_most_once_in_full_batches(numbered: ImageSet) -
 def test_batches_repeat_with_their_seed_and_epochs_differ(numbered: ImageSet, augmentation: str) -> None:
     first, second = epochs_of(numbered, augmentation=augmentation)
     again = epochs_of(numbered, augmentation=augmentation)
-    (other,) = epochs_of(numbered, augmentation=augmentation, seed=1, n_epochs=1)
+    (other,) = epochs_of(numbered, augmentation=augmentation, seed=1, numbers=(1,))
 
     assert np.array_equal([first, second], again)
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("augmentation", ["none", "heavy"])
+def test_epoch_is_the_same_whether_or_not_those_before_it_were_run(numbered: ImageSet, augmentation: str) -> None:
+    in_turn = epochs_of(numbered, augmentation=augmentation, numbers=(1, 2, 3))
+
+    (alone,) = epochs_of(numbered, augmentation=augmentation, numbers=(3,))
+    out_of_turn = epochs_of(numbered, augmentation=augmentation, numbers=(3, 1, 2))
+
+    assert np.array_equal(in_turn[2], alone)
+    assert np.array_equal(in_turn, [out_of_turn[1], out_of_turn[2], out_of_turn[0]])
+
+
+def test_epoch_that_was_left_midway_does_not_change_the_next(numbered: ImageSet) -> None:
+    epoch = epoch_variable()
+    batches = batches_of(numbered, epoch=epoch, augmentation="heavy")
+    next(batches.as_numpy_iterator())
+    epoch.assign(2)
+
+    after = np.concatenate([batch[0] for batch in batches.as_numpy_iterator()])
+
+    assert np.array_equal(after, epochs_of(numbered, augmentation="heavy", numbers=(2,))[0])
+
+
+def test_each_epoch_leaves_out_other_images(numbered: ImageSet) -> None:
+    seen = [set(epoch[:, 0, 0, 0].tolist()) for epoch in epochs_of(numbered, numbers=tuple(range(1, 9)))]
+
+    assert len({frozenset(images) for images in seen}) > 4
+    assert set.union(*seen) == set(range(50))
+
+
+def test_seeds_of_more_than_31_bits_differ_from_those_with_the_same_low_bits(numbered: ImageSet) -> None:
+    (small,) = epochs_of(numbered, seed=5, numbers=(1,))
+
+    for seed in (2**31 + 5, 2**32 + 5, 2**40 + 5):
+        (large,) = epochs_of(numbered, seed=seed, numbers=(1,))
+        assert not np.array_equal(small, large)
 
 
 def test_augmentation_differs_from_batch_to_batch_and_from_epoch_to_epoch() -> None:
@@ -81,7 +137,7 @@ def test_steps_of_an_epoch_are_its_full_batches_or_one(n_images: int, batch_size
 
 
 def test_set_smaller_than_a_batch_makes_one_batch(numbered: ImageSet) -> None:
-    (epoch,) = epochs_of(numbered, batch_size=512, n_epochs=1)
+    (epoch,) = epochs_of(numbered, batch_size=512, numbers=(1,))
 
     assert sorted(epoch[:, 0, 0, 0]) == list(range(50))
 
