@@ -11,8 +11,8 @@ PipelineError                       (1: an unforeseen failure)
 ├── TrainingsFailed                 (1: training after training failed)
 └── GateRefused                     (3: a candidate did not become champion)
 
-The message of each is one line: the rule, the value received, the fix. TrainingStopped stands beside the tree: it tells
-a worker that a training ended before its first epoch, and never reaches the command line.
+The message of each is one line: the rule, the value received, the fix. TrainingStopped, in training/ending.py, stands
+beside the tree: it says that a training ended before its first epoch, and never reaches the command line.
 """
 
 from __future__ import annotations
@@ -65,14 +65,6 @@ class GateRefused(PipelineError):  # noqa: N818 - names the event, as Optuna's T
     """A candidate that did not become champion; what it is compared with stays as it was."""
 
     exit_code = 3
-
-
-class TrainingStopped(Exception):  # noqa: N818 - no error, and no line of the command line
-    """A training that was asked to stop before its first epoch; ``ending`` says why."""
-
-    def __init__(self, ending: str) -> None:
-        super().__init__(ending)
-        self.ending = ending
 
 
 def did_you_mean(name: object, valid_names: Iterable[str]) -> str:

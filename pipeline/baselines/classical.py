@@ -16,7 +16,8 @@ from pipeline.tracking import names
 from pipeline.tracking.model_log import log_classical
 from pipeline.tracking.training_artifacts import log_judgement
 from pipeline.tracking.training_run import TrainingRun
-from pipeline.training.result import Ending, Epoch, TrainingResult
+from pipeline.training.ending import Cause, Ending
+from pipeline.training.result import Epoch, TrainingResult
 
 _PRINCIPAL_COMPONENTS = 60
 _LANDMARKS = 2000
@@ -47,7 +48,7 @@ def train_classical(split: Split, *, run: TrainingRun, seed: int) -> Epoch:
 def _assess(split: Split, epoch: Epoch, judged: Predictions) -> Assessment:
     n_images = min(len(split.train.labels), _MOST_IMAGES)
     result = TrainingResult(
-        network=None, epochs=(epoch,), best_epoch=epoch, ending=Ending.COMPLETE, reason="",
+        network=None, epochs=(epoch,), best_epoch=epoch, ending=Ending(Cause.COMPLETE),
         train_seconds=epoch.epoch_seconds,
         images_per_second=n_images / epoch.epoch_seconds,
     )  # fmt: skip

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipeline.baselines.job import Job
 from pipeline.baselines.runner import JobRunner
-from pipeline.errors import TrainingStopped
 from pipeline.tracking.curve_log import CurveLog
 from pipeline.tracking.names import State
 from pipeline.tracking.training_artifacts import log_refit
 from pipeline.tracking.training_run import TrainingRun
-from pipeline.training.result import Ending
+from pipeline.training.ending import Cause, TrainingStopped
 from pipeline.training.trainer import train
 from pipeline.workers.fitting import Outcome, describe_failure
 from pipeline.workers.mailbox import Pulse
@@ -31,16 +32,16 @@ class RefitRunner(JobRunner):
             watch = Watch(curves, pulse, fitting.mailbox, fitting.metric, lambda epoch: None, deadline=None)
             watch.begin_fold(0)
             split = fitting.data.whole(configuration.image_size)
-            setup = configuration.setup(split, backbones=fitting.backbones, on_batch=watch.on_batch)
+            bound = configuration.bind(split, replace(fitting.backbones, on_batch=watch.on_batch))
             result = train(
-                build=setup.build, plan=configuration.plan, data=setup.split, metric=None, seed=job.seed,
+                build=bound.build, plan=configuration.plan, data=bound.split, metric=None, seed=job.seed,
                 precision=fitting.precision, on_epoch=watch.on_epoch, on_batch=watch.on_batch,
             )  # fmt: skip
-            if result.ending is not Ending.COMPLETE:
-                return Outcome(State.FAIL, f"{result.ending}: {result.reason}".removesuffix(": "))
-            log_refit(run, result, setup.finish(result.network), setup.images.train)
+            if result.ending.cause is not Cause.COMPLETE:
+                return Outcome(State.FAIL, result.ending.reason)
+            log_refit(run, result, bound.finish(result.network), bound.images.train)
             return Outcome(State.COMPLETE, "", result.best_epoch)
         except TrainingStopped as stopped:
-            return Outcome(State.FAIL, stopped.ending)
+            return Outcome(State.FAIL, stopped.ending.reason)
         except Exception as error:  # the command says so
             return Outcome(State.FAIL, describe_failure(error))

@@ -14,12 +14,11 @@ import numpy as np
 from pipeline.data.image_set import Array
 from pipeline.data.pixels import Pixels
 from pipeline.data.source import Split
-from pipeline.errors import TrainingStopped
 from pipeline.model.architecture import Architecture
 from pipeline.model.backbone_weights import require_weights
 from pipeline.model.transfer import build_frozen_part
 from pipeline.settings import default_data_dir
-from pipeline.training.course import OnBatch
+from pipeline.training.ending import OnBatch, TrainingStopped
 from pipeline.training.feature_store import FeatureStore
 
 _PIXELS_AT_ONCE = 2**20  # a batch of 20 images of 224 x 224, whose first maps in VGG16 take 256 MB
@@ -75,10 +74,14 @@ class FrozenPart:
 
 @dataclass(frozen=True, eq=False)
 class BackboneCache:
-    """Weights from ``data_dir``, features in ``store``; each frozen part is built once in a process."""
+    """Weights from ``data_dir``, features in ``store``; each frozen part is built once in a process.
+
+    While features are computed, ``on_batch`` gets the share that is done, and returns why to stop, or None.
+    """
 
     data_dir: Path = field(default_factory=default_data_dir)
     store: FeatureStore = field(default_factory=FeatureStore)
+    on_batch: OnBatch = lambda share: None
     _parts: dict[tuple[object, ...], FrozenPart] = field(default_factory=dict)
 
     def frozen_part(self, architecture: Architecture, weights: Path | None) -> FrozenPart:
@@ -96,7 +99,7 @@ class BackboneCache:
         """
         return None if start == "random" else require_weights(name, self.data_dir)
 
-    def features_of(self, split: Split, part: FrozenPart, architecture: Architecture, on_batch: OnBatch) -> Array:
+    def features_of(self, split: Split, part: FrozenPart, architecture: Architecture) -> Array:
         """Return the head's vectors of all images of a split, shape (n, n_features).
 
         Raises:
@@ -107,8 +110,8 @@ class BackboneCache:
         told = f"{split.digest}{images.shape}{images.dtype}{architecture.pixel_scaling}{part.digest}{kept}"
         key = f"{architecture.backbone}-{kept}-{hashlib.sha256(told.encode()).hexdigest()[:32]}"
         array = self.store.get(
-            key, (len(images), *part.shape(head)), lambda: part.features(images, head, on_batch),
-            wait=lambda: check(on_batch, 0.0),
+            key, (len(images), *part.shape(head)), lambda: part.features(images, head, self.on_batch),
+            wait=lambda: check(self.on_batch, 0.0),
         )  # fmt: skip
         return array if head == "flatten" else array[:, 0 if head == "global_average" else 1]
 

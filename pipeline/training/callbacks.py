@@ -1,35 +1,74 @@
-"""The Keras callback that ties ``fit`` to a course."""
+"""The Keras callbacks of a training; none raises to stop it, for that would skip the other callbacks' ends."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pipeline.training.course import Course
+from pipeline.training.checkpoint_writer import CheckpointWriter
+from pipeline.training.ending import State
+from pipeline.training.metric import get_monitor
+from pipeline.training.network_state import take_checkpoint
+from pipeline.training.progress import Progress
 
 
-def follow(course: Course, epoch_number: Any) -> Any:
-    """Return a callback that tells ``course`` how ``fit`` goes on, and asks ``fit`` to stop when the course is over.
+def follow(progress: Progress, epoch_number: Any) -> Any:
+    """Return a callback that tells ``progress`` how ``fit`` goes on, and asks ``fit`` to stop when it is to end.
 
-    ``epoch_number`` is the variable that the batches go by. It never raises to stop: that would skip the other callbacks' ends.
+    ``epoch_number`` is the variable that the batches go by.
     """
     import keras
 
     class Follow(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             epoch_number.assign(epoch + 1)
-            course.begin_epoch()
+            progress.begin_epoch()
 
         def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-            course.end_batch(batch + 1, logs or {})
-            self._stop_when_over()
+            progress.end_batch(batch + 1, logs or {})
+            self._stop_at_the_end()
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-            course.end_epoch(logs or {}, learning_rate, self.model.get_weights)
-            self._stop_when_over()
+            progress.end_epoch(logs or {}, learning_rate, self.model.get_weights)
+            self._stop_at_the_end()
 
-        def _stop_when_over(self) -> None:
-            if course.is_over:
+        def _stop_at_the_end(self) -> None:
+            if progress.ending is not None:
                 self.model.stop_training = True
 
     return Follow()
+
+
+def reduce_on_plateau(progress: Progress) -> Any:
+    """Return the callback of the schedule ``plateau``; the epochs of a checkpoint give it the state that it had."""
+    import keras
+
+    class ReduceOnPlateau(keras.callbacks.ReduceLROnPlateau):  # type: ignore[misc]
+        def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+            super().on_train_begin(logs)
+            for epoch in progress.epochs:
+                self.model.optimizer.learning_rate = epoch.learning_rate
+                self.on_epoch_end(epoch.number - 1, epoch.metrics())
+
+    plan, monitor = progress.plan, get_monitor(progress.plan.plateau_monitor)
+    return ReduceOnPlateau(
+        monitor.name, factor=plan.plateau_factor, patience=plan.plateau_patience, mode=monitor.direction[:3],
+        cooldown=plan.plateau_cooldown, min_lr=plan.plateau_min_learning_rate, verbose=0,
+    )  # fmt: skip
+
+
+def save_checkpoints(progress: Progress, writer: CheckpointWriter) -> Any:
+    """Return a callback that saves finished epochs when it is time, and when the training is to go on later.
+
+    It must come after all callbacks that change the optimizer.
+    """
+    import keras
+
+    class SaveCheckpoints(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            is_finished = len(progress.epochs) == epoch + 1
+            waits = progress.ending is not None and progress.ending.state is State.WAITING
+            if is_finished and (waits or writer.is_due()):
+                writer.write(lambda: take_checkpoint(self.model, progress))
+
+    return SaveCheckpoints()

@@ -12,10 +12,9 @@ from pipeline.model.architecture import BLOCK_KNOBS, Architecture, make_architec
 from pipeline.model.hand_made import HandMade, build_hand_made
 from pipeline.model.network import build_network
 from pipeline.training.backbone_cache import BackboneCache
-from pipeline.training.course import OnBatch
+from pipeline.training.bound_configuration import BoundConfiguration, Build
 from pipeline.training.plan import TrainingPlan, make_plan
-from pipeline.training.setup import Build, Setup
-from pipeline.training.transfer import set_up_transfer
+from pipeline.training.transfer import bind_transfer
 
 
 @dataclass(frozen=True)
@@ -66,31 +65,26 @@ class Configuration:
         }
         return replace(self, knobs={**self.knobs, **own})
 
-    def setup(
-        self, split: Split, *, backbones: BackboneCache | None = None, on_batch: OnBatch = lambda share: None
-    ) -> Setup:
-        """Meet the images: fit the scaling on those for training, and return what ``train`` takes.
+    def bind(self, split: Split, backbones: BackboneCache | None = None) -> BoundConfiguration:
+        """Fit the scaling on the training images, and return what ``train`` takes.
 
-        ``backbones`` (None: one with the default folders) gives weights and features; while features are computed,
-        ``on_batch`` gets the share that is done, and returns why to stop, or None.
+        ``backbones`` (None: one with the default folders) gives weights and features.
 
         Raises:
             OutputError: one sigmoid unit is asked to tell more than two classes apart.
             BackboneError: the backbone does not take the images, or its weights cannot be had.
-            TrainingStopped: ``on_batch`` said so.
+            TrainingStopped: ``on_batch`` of ``backbones`` said so while features were computed.
         """
         backbones = backbones or BackboneCache()
         if self.hand_made is not None:
-            return Setup.on_images(split, self._hand_made_build(self.hand_made, split, backbones))
+            return BoundConfiguration.on_images(split, self._hand_made_build(self.hand_made, split, backbones))
         architecture = make_architecture(
             self.knobs, input_shape=split.input_shape, n_classes=len(split.class_names),
             pixel_scaling=self._scaling(split),
         )  # fmt: skip
         if self._has_backbone:
-            return set_up_transfer(
-                architecture, split, augments=self.plan.augments, backbones=backbones, on_batch=on_batch
-            )
-        return Setup.on_images(split, lambda precision: build_network(architecture, precision=precision))
+            return bind_transfer(architecture, split, augments=self.plan.augments, backbones=backbones)
+        return BoundConfiguration.on_images(split, lambda precision: build_network(architecture, precision=precision))
 
     def _hand_made_build(self, model: HandMade, split: Split, backbones: BackboneCache) -> Build:
         fitted, scaling, pretrained = model.at(split.input_shape), self._scaling(split), model.pretrained_backbone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -73,3 +74,15 @@ class Ending:
         if self.cause is Cause.FAILED:
             return self.detail
         return "" if self.cause is Cause.COMPLETE else f"{self.cause}: {self.detail}".removesuffix(": ")
+
+
+OnBatch = Callable[[float], Ending | None]
+"""From the share that is done, of an epoch or of the work before the first, to why the training stops, or None."""
+
+
+class TrainingStopped(Exception):  # noqa: N818 - no error, and no line of the command line
+    """A training that was asked to stop before its first epoch; ``ending`` says why."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.reason)
+        self.ending = ending

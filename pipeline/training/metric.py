@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from operator import attrgetter
+from typing import Literal, TypeVar
 
 from pipeline.errors import SettingError, did_you_mean
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,11 @@ class Metric:
         if than is None:
             return True
         return value > than if self.direction == "maximize" else value < than
+
+    def best(self, epochs: Sequence[T]) -> T:
+        """Return the first of those epochs, one or more, whose figure of this name is the best."""
+        choose = max if self.direction == "maximize" else min
+        return choose(epochs, key=attrgetter(self.name))
 
 
 _METRICS = {

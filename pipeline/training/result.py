@@ -5,25 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from statistics import fmean, median_low
 from typing import Any
 
-
-class Ending(StrEnum):
-    """Why a training ended."""
-
-    COMPLETE = "complete"
-    EARLY = "early stopping"
-    PRUNED = "pruned"
-    DIVERGED = "diverged"
-    TIME_UP = "time up"
-    INTERRUPTED = "interrupted"
-
-    @property
-    def is_finish(self) -> bool:
-        """Whether the training came to its own end."""
-        return self in (Ending.COMPLETE, Ending.EARLY)
+from pipeline.training.ending import Ending
 
 
 @dataclass(frozen=True)
@@ -68,7 +53,6 @@ class TrainingResult:
     epochs: tuple[Epoch, ...]
     best_epoch: Epoch | None
     ending: Ending
-    reason: str
     train_seconds: float
     images_per_second: float
 
@@ -76,6 +60,5 @@ class TrainingResult:
     def without_epochs(cls, ending: Ending) -> TrainingResult:
         """Return the result of a training that ended before it began."""
         return cls(
-            network=None, epochs=(), best_epoch=None, ending=ending, reason="", train_seconds=0.0,
-            images_per_second=0.0,
+            network=None, epochs=(), best_epoch=None, ending=ending, train_seconds=0.0, images_per_second=0.0
         )  # fmt: skip

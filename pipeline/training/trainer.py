@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pipeline.data.batches import epoch_variable, steps_per_epoch, training_batches, validation_batches
 from pipeline.data.source import Split
-from pipeline.training.callbacks import follow
-from pipeline.training.course import Course, OnBatch, OnEpoch
+from pipeline.training.bound_configuration import Build
+from pipeline.training.callbacks import follow, reduce_on_plateau, save_checkpoints
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.checkpoint_writer import CheckpointWriter
+from pipeline.training.ending import OnBatch
 from pipeline.training.loss import check_outputs, make_loss, make_metrics
-from pipeline.training.metric import Metric, get_monitor
+from pipeline.training.metric import Metric
+from pipeline.training.network_state import restore
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.plan import TrainingPlan
+from pipeline.training.progress import OnEpoch, Progress
 from pipeline.training.result import TrainingResult
 
 _IMAGES_PER_EXECUTION = 1024  # steps of small batches run in groups: up to twice the speed, and still often a break
@@ -22,7 +26,7 @@ _MAX_STEPS_PER_EXECUTION = 32
 
 def train(
     *,
-    build: Callable[[str], Any],
+    build: Build,
     plan: TrainingPlan,
     data: Split,
     metric: Metric | None,
@@ -30,76 +34,78 @@ def train(
     precision: str = "float32",
     on_epoch: OnEpoch = lambda epoch: None,
     on_batch: OnBatch = lambda share: None,
+    resume_from: Checkpoint | None = None,
+    checkpoint: Path | None = None,
+    until_epoch: int | None = None,
 ) -> TrainingResult:
     """Build and train a network, and give it the weights of its best epoch, or with no ``metric`` of its last one.
 
-    Without a ``metric`` nothing is validated: ``data`` needs no validation images.
-
-    ``build`` gets a Keras dtype policy name and returns an uncompiled network that takes raw pixels.
-    ``on_epoch`` gets each finished epoch and returns a reason to prune, or None; ``on_batch`` gets the share of the
-    epoch that is done and returns why to stop, or None. The same ``seed`` gives the same weights on a CPU. Loss and
-    targets follow from the network's output: probabilities of all classes, or of the second of two.
+    ``build`` gets a Keras dtype policy name and returns an uncompiled network that takes raw pixels; its output says
+    what the loss is. Without a ``metric`` nothing is validated. The same ``seed`` gives the same weights on a CPU.
+    ``on_epoch`` gets each finished epoch, ``on_batch`` the share of the epoch that is done; both return why the
+    training ends, or None. It goes on after ``resume_from`` as if it had never stopped, and writes checkpoints, for a
+    hundredth of its time at most, and wherever it stops after an epoch to go on later, as it does at ``until_epoch``.
 
     Raises:
         OutputError: the network's output does not fit the classes.
+        SettingError: there is no such optimizer or schedule.
     """
+    n_images = len(data.train.labels)
+    n_steps = steps_per_epoch(n_images, plan.batch_size)
+    network = _compiled(build, plan, data, n_steps, precision=precision, seed=seed)
+    progress = Progress(plan, metric, n_steps, on_epoch, on_batch, until_epoch)
+    if resume_from is not None and restore(network, resume_from):
+        progress.continue_from(resume_from)
+    if progress.ending is None:
+        _fit(network, progress, data, seed=seed, checkpoint=checkpoint)
+    return _result(network, progress, n_images)
+
+
+def _compiled(build: Build, plan: TrainingPlan, data: Split, n_steps: int, *, precision: str, seed: int) -> Any:
     import keras
 
     keras.utils.set_random_seed(seed)
-    n_images = len(data.train.labels)
-    n_steps = steps_per_epoch(n_images, plan.batch_size)
     network = build(precision)
     n_outputs = network.output_shape[-1]
     check_outputs(n_outputs, n_classes=len(data.class_names))
-    _compile(network, plan, n_steps)
-    monitor = metric if plan.early_stopping_monitor == "auto" else get_monitor(plan.early_stopping_monitor)
-    validation = validation_batches(data.validation, n_outputs=n_outputs) if metric else None
-    course = Course(metric, monitor, plan.early_stopping_patience, n_steps, on_epoch, on_batch)
-    epoch_number = epoch_variable()
-    batches = training_batches(
-        data.train, n_outputs=n_outputs, batch_size=plan.batch_size, augmentation=plan.augmentation,
-        label_smoothing=plan.label_smoothing, class_weights=plan.class_weights, seed=seed,
-        epoch=epoch_number,
-    )  # fmt: skip
-    start = time.perf_counter()
-    network.fit(
-        batches, validation_data=validation, epochs=plan.epochs,
-        callbacks=[follow(course, epoch_number), *_plateau(plan)], shuffle=False, verbose=0,
-    )  # fmt: skip
-    seconds = time.perf_counter() - start
-    if course.best_weights is not None:
-        network.set_weights(course.best_weights)
-    return TrainingResult(
-        network=network,
-        epochs=tuple(course.epochs),
-        best_epoch=course.best_epoch,
-        ending=course.ending,
-        reason=course.reason,
-        train_seconds=seconds,
-        images_per_second=n_images * len(course.epochs) / seconds,
-    )
-
-
-def _compile(network: Any, plan: TrainingPlan, n_steps: int) -> None:
-    group = max(1, min(_MAX_STEPS_PER_EXECUTION, _IMAGES_PER_EXECUTION // plan.batch_size, n_steps))
-    n_outputs = network.output_shape[-1]
     network.compile(
         optimizer=make_optimizer(plan, n_steps=n_steps * plan.epochs),
         loss=make_loss(n_outputs),
         metrics=make_metrics(n_outputs, class_weights=plan.class_weights),
-        steps_per_execution=group,
+        steps_per_execution=max(1, min(_MAX_STEPS_PER_EXECUTION, _IMAGES_PER_EXECUTION // plan.batch_size, n_steps)),
     )
+    return network
 
 
-def _plateau(plan: TrainingPlan) -> list[Any]:
-    import keras
+def _fit(network: Any, progress: Progress, data: Split, *, seed: int, checkpoint: Path | None) -> None:
+    plan, n_outputs, epoch_number = progress.plan, network.output_shape[-1], epoch_variable()
+    batches = training_batches(
+        data.train, n_outputs=n_outputs, batch_size=plan.batch_size, augmentation=plan.augmentation,
+        label_smoothing=plan.label_smoothing, class_weights=plan.class_weights, seed=seed, epoch=epoch_number,
+    )  # fmt: skip
+    callbacks = [follow(progress, epoch_number)]
+    if plan.learning_rate_schedule == "plateau":
+        callbacks.append(reduce_on_plateau(progress))
+    if checkpoint is not None:
+        callbacks.append(save_checkpoints(progress, CheckpointWriter(checkpoint)))
+    validation = validation_batches(data.validation, n_outputs=n_outputs) if progress.metric else None
+    progress.begin()
+    network.fit(
+        batches, validation_data=validation, epochs=plan.epochs, initial_epoch=len(progress.epochs),
+        callbacks=callbacks, shuffle=False, verbose=0,
+    )  # fmt: skip
 
-    if plan.learning_rate_schedule != "plateau":
-        return []
-    monitor = get_monitor(plan.plateau_monitor)
-    return [
-        keras.callbacks.ReduceLROnPlateau(
-            monitor.name, factor=plan.plateau_factor, patience=plan.plateau_patience, mode=monitor.direction[:3],
-            cooldown=plan.plateau_cooldown, min_lr=plan.plateau_min_learning_rate, verbose=0,
-        )
-    ]  # fmt: skip
+
+def _result(network: Any, progress: Progress, n_images: int) -> TrainingResult:
+    assert progress.ending is not None
+    seconds = progress.train_seconds
+    if progress.best_weights is not None:
+        network.set_weights(progress.best_weights)
+    return TrainingResult(
+        network=network,
+        epochs=tuple(progress.epochs),
+        best_epoch=progress.best_epoch,
+        ending=progress.ending,
+        train_seconds=seconds,
+        images_per_second=n_images * len(progress.epochs) / seconds,
+    )

@@ -1,4 +1,4 @@
-"""Meet the images with a backbone: train the whole network on them, or its classifier on features computed once."""
+"""Bind a network with a backbone to images: train it whole, or its classifier alone on features computed once."""
 
 from __future__ import annotations
 
@@ -12,38 +12,37 @@ from pipeline.model.architecture import Architecture
 from pipeline.model.backbones import images_problem
 from pipeline.model.transfer import build_classifier, build_transfer_network, join
 from pipeline.training.backbone_cache import BackboneCache, FrozenPart
-from pipeline.training.course import OnBatch
-from pipeline.training.setup import Setup
+from pipeline.training.bound_configuration import BoundConfiguration
 
 MAX_FEATURE_BYTES = 4 * 2**30  # of all images; beyond that they are computed anew in each epoch
 
 
-def set_up_transfer(
-    architecture: Architecture, split: Split, *, augments: bool, backbones: BackboneCache, on_batch: OnBatch
-) -> Setup:
-    """Return the setup of a network with a backbone.
+def bind_transfer(
+    architecture: Architecture, split: Split, *, augments: bool, backbones: BackboneCache
+) -> BoundConfiguration:
+    """Return the configuration of a network with a backbone, bound to its images.
 
     The classifier alone is trained, on features, where the backbone is frozen and sees the same images in each epoch.
 
     Raises:
         BackboneError: the backbone does not take the images, or its weights cannot be had.
-        TrainingStopped: ``on_batch`` says so while features are computed.
+        TrainingStopped: ``on_batch`` of ``backbones`` says so while features are computed.
     """
     check_images(architecture.backbone, architecture.input_shape)
     weights = backbones.weights_of(architecture.backbone, architecture.backbone_weights)
-    whole = Setup.on_images(split, lambda precision: build_transfer_network(
+    whole = BoundConfiguration.on_images(split, lambda precision: build_transfer_network(
         architecture, weights=weights, precision=precision))  # fmt: skip
     if augments or architecture.unfrozen_blocks > 0:
         return whole
     part = backbones.frozen_part(architecture, weights)
     if _n_feature_bytes(split, part, architecture.head) > MAX_FEATURE_BYTES:
         return whole
-    features = backbones.features_of(split, part, architecture, on_batch)
+    features = backbones.features_of(split, part, architecture)
 
     def build(precision: str) -> Any:
         return build_classifier(architecture, n_features=features.shape[1], precision=precision)
 
-    return Setup(split, split.with_pixels(features), build, partial(join, part.network, architecture))
+    return BoundConfiguration(split, split.with_pixels(features), build, partial(join, part.network, architecture))
 
 
 def check_images(backbone: str, input_shape: tuple[int, ...]) -> None:

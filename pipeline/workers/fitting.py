@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.data.source import TrainingData
-from pipeline.errors import TrainingStopped
 from pipeline.tracking.curve_log import CurveLog
 from pipeline.tracking.names import State
 from pipeline.tracking.training_artifacts import log_artifacts
 from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.backbone_cache import BackboneCache
+from pipeline.training.bound_configuration import BoundConfiguration
 from pipeline.training.configuration import Configuration
+from pipeline.training.ending import Cause, TrainingStopped
 from pipeline.training.metric import Metric
 from pipeline.training.plan import TrainingPlan
-from pipeline.training.result import Ending, Epoch, TrainingResult
-from pipeline.training.setup import Setup
+from pipeline.training.result import Epoch, TrainingResult
 from pipeline.training.trainer import train
 from pipeline.workers.folds import Folds, JudgeFold
 from pipeline.workers.mailbox import Mailbox, Pulse
 from pipeline.workers.watch import Watch
 
 _STATES = {
-    Ending.EARLY: State.COMPLETE,
-    Ending.PRUNED: State.PRUNED,
-    Ending.DIVERGED: State.PRUNED,
-    Ending.TIME_UP: State.PRUNED,
-    Ending.INTERRUPTED: State.FAIL,
+    Cause.EARLY: State.COMPLETE,
+    Cause.PRUNED: State.PRUNED,
+    Cause.DIVERGED: State.PRUNED,
+    Cause.TIME_UP: State.PRUNED,
+    Cause.INTERRUPTED: State.FAIL,
 }
 _SEEDS_BETWEEN_FOLDS = 7919  # the first fold has the training's own seed
 
@@ -76,11 +76,12 @@ class Fitting:
             folds = Folds(self.data.n_splits, self.metric, judge_fold)
             curves, pulse = CurveLog(run, self.data.n_splits), Pulse(number, self.mailbox)
             watch = Watch(curves, pulse, self.mailbox, self.metric, judge, deadline)
+            backbones = replace(self.backbones, on_batch=watch.on_batch)
             for index, split in enumerate(self.data.splits(configuration.image_size)):
                 watch.begin_fold(index * configuration.plan.epochs)
-                setup = configuration.setup(split, backbones=self.backbones, on_batch=watch.on_batch)
+                bound = configuration.bind(split, backbones)
                 fold_seed = (seed + index * _SEEDS_BETWEEN_FOLDS) % 2**31
-                folds.take(self._train(setup, configuration.plan, fold_seed, watch), setup)
+                folds.take(self._train(bound, configuration.plan, fold_seed, watch), bound)
                 if folds.is_over:
                     break
             curves.close(folds.n_taken)
@@ -89,13 +90,13 @@ class Fitting:
                 log_artifacts(run, folds.assessment(), folds.network, keep_model=keep_model)
             return outcome_of(folds)
         except TrainingStopped as stopped:  # before the first epoch of any fold: features are the same for all
-            return outcome_of(Folds(self.data.n_splits, self.metric, judge_fold, Ending(stopped.ending)))
+            return outcome_of(Folds(self.data.n_splits, self.metric, judge_fold, stopped.ending.cause))
         except Exception as error:  # whatever a configuration does, the work goes on
             return Outcome(State.FAIL, describe_failure(error))
 
-    def _train(self, setup: Setup, plan: TrainingPlan, seed: int, watch: Watch) -> TrainingResult:
+    def _train(self, bound: BoundConfiguration, plan: TrainingPlan, seed: int, watch: Watch) -> TrainingResult:
         return train(
-            build=setup.build, plan=plan, data=setup.split, metric=self.metric, seed=seed,
+            build=bound.build, plan=plan, data=bound.split, metric=self.metric, seed=seed,
             precision=self.precision, on_epoch=watch.on_epoch, on_batch=watch.on_batch,
         )  # fmt: skip
 
@@ -103,9 +104,9 @@ class Fitting:
 def outcome_of(folds: Folds) -> Outcome:
     """Return how a training ended; one that was cut off fails, to be tried again."""
     best = folds.best_epoch
-    if folds.ending is Ending.COMPLETE:
+    if folds.ending is Cause.COMPLETE:
         return Outcome(State.COMPLETE, "", best)
-    if folds.ending is Ending.TIME_UP and best is None:
+    if folds.ending is Cause.TIME_UP and best is None:
         unit = "epoch" if folds.n_folds == 1 else "fold"
         return Outcome(State.FAIL, f"time up before the first {unit} was over", is_cut_off=True)
     state = _STATES[folds.ending]

@@ -8,9 +8,10 @@ from typing import Any
 
 from pipeline.evaluation.assessment import Assessment, Fold
 from pipeline.evaluation.scores import predict
+from pipeline.training.bound_configuration import BoundConfiguration
+from pipeline.training.ending import Cause, State
 from pipeline.training.metric import Metric
-from pipeline.training.result import Ending, Epoch, TrainingResult
-from pipeline.training.setup import Setup
+from pipeline.training.result import Epoch, TrainingResult
 
 JudgeFold = Callable[[int, Epoch], str | None]
 """From a finished fold's number, from 1, and its best epoch to a reason to prune, or None."""
@@ -27,7 +28,7 @@ class Folds:
     n_folds: int
     metric: Metric
     judge: JudgeFold
-    ending: Ending = Ending.COMPLETE
+    ending: Cause = Cause.COMPLETE
     reason: str = ""
     network: Any = None
     _taken: list[Fold] = field(default_factory=list)
@@ -36,7 +37,7 @@ class Folds:
     @property
     def is_over(self) -> bool:
         """Whether no further fold should be trained."""
-        return not self.ending.is_finish
+        return self.ending.state is not State.COMPLETE
 
     @property
     def n_taken(self) -> int:
@@ -53,29 +54,29 @@ class Folds:
         assert self._best is not None
         return Assessment(tuple(self._taken), self.n_folds, self._best.number)
 
-    def take(self, result: TrainingResult, setup: Setup) -> None:
+    def take(self, result: TrainingResult, bound: BoundConfiguration) -> None:
         """Take the training on the next split."""
         number, best = self.n_taken + 1, result.best_epoch
-        self.ending, self.reason = result.ending, self._reason(result, number)
+        self.ending, self.reason = result.ending.cause, self._reason(result, number)
         if best is None or not (result.ending.is_finish or self.n_folds == 1):
             return
-        seen = setup.split.validation
+        seen = bound.split.validation
         predictions = predict(result.network, seen.images, seen.labels, seen.class_names)
-        images = setup.images.validation.images
-        self._keep(Fold(number, replace(result, network=None), best, predictions, images), setup, result.network)
+        images = bound.images.validation.images
+        self._keep(Fold(number, replace(result, network=None), best, predictions, images), bound, result.network)
         if not self.is_over and (reason := self.judge(number, best)) is not None:
-            self.ending, self.reason = Ending.PRUNED, reason
+            self.ending, self.reason = Cause.PRUNED, reason
 
-    def _keep(self, fold: Fold, setup: Setup, network: Any) -> None:
+    def _keep(self, fold: Fold, bound: BoundConfiguration, network: Any) -> None:
         """Keep a fold, and of all networks the best alone: a device may not hold more."""
         self._taken.append(fold)
         if self._best is None or self.metric.is_better(self._value(fold), self._value(self._best)):
-            self._best, self.network = fold, setup.finish(network)
+            self._best, self.network = fold, bound.finish(network)
 
     def _value(self, fold: Fold) -> float:
         return float(getattr(fold.best_epoch, self.metric.name))
 
     def _reason(self, result: TrainingResult, number: int) -> str:
         if self.n_folds == 1:
-            return result.reason
-        return f"{result.reason}, fold {number} of {self.n_folds}".removeprefix(", ")
+            return result.ending.detail
+        return f"{result.ending.detail}, fold {number} of {self.n_folds}".removeprefix(", ")

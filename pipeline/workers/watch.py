@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.tracking.curve_log import CurveLog
+from pipeline.training.ending import Cause, Ending
 from pipeline.training.metric import Metric
-from pipeline.training.result import Ending, Epoch
+from pipeline.training.result import Epoch
 from pipeline.workers.mailbox import Mailbox, Pulse
 
 
@@ -28,15 +29,17 @@ class Watch:
         self.curves.begin_fold()
         self.pulse.begin_fold(n_epochs_before)
 
-    def on_epoch(self, epoch: Epoch) -> str | None:
+    def on_epoch(self, epoch: Epoch) -> Ending | None:
         """Log a finished epoch, and have it judged."""
         self.curves.log(epoch)
         self.pulse.epoch_done(epoch.number, getattr(epoch, self.metric.name))
-        return self.judge(epoch)
+        reason = self.judge(epoch)
+        return None if reason is None else Ending(Cause.PRUNED, reason)
 
     def on_batch(self, share: float) -> Ending | None:
         """Tell how far the epoch is, and end the training where it is interrupted or its time is up."""
         self.pulse.batch_done(share)
         if self.mailbox.is_interrupted():
-            return Ending.INTERRUPTED
-        return Ending.TIME_UP if self.deadline is not None and time.time() >= self.deadline else None
+            return Ending(Cause.INTERRUPTED)
+        is_late = self.deadline is not None and time.time() >= self.deadline
+        return Ending(Cause.TIME_UP) if is_late else None

@@ -15,9 +15,10 @@ from pipeline.tracking.curve_log import CurveLog
 from pipeline.tracking.names import State
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_run import TrainingRun
+from pipeline.training.bound_configuration import BoundConfiguration
+from pipeline.training.ending import Cause, Ending
 from pipeline.training.metric import get_metric
-from pipeline.training.result import Ending, Epoch, TrainingResult
-from pipeline.training.setup import Setup
+from pipeline.training.result import Epoch, TrainingResult
 from pipeline.workers.fitting import outcome_of
 from pipeline.workers.folds import Folds
 
@@ -36,7 +37,7 @@ class Network:
         return np.tile([0.9, 0.1], (len(images), 1))
 
 
-class NamedSetup(Setup):
+class Renaming(BoundConfiguration):
     """Finishes a network by renaming it."""
 
     def finish(self, trained: Any) -> Any:
@@ -47,11 +48,11 @@ def epochs_of(accuracies: list[float]) -> tuple[Epoch, ...]:
     return tuple(Epoch(n, 1.0, 0.5, 2 - value, value, 0.1, 1.0) for n, value in enumerate(accuracies, start=1))
 
 
-def training(name: str, accuracies: list[float], ending: Ending = Ending.COMPLETE) -> TrainingResult:
+def training(name: str, accuracies: list[float], cause: Cause = Cause.COMPLETE) -> TrainingResult:
     epochs = epochs_of(accuracies)
     best = max(epochs, key=lambda epoch: epoch.val_accuracy, default=None)
-    reason = "" if ending is Ending.COMPLETE else "because"
-    return TrainingResult(Network(name), epochs, best, ending, reason, 2.0, 50.0 * len(epochs))
+    ending = Ending(cause, "" if cause is Cause.COMPLETE else "because")
+    return TrainingResult(Network(name), epochs, best, ending, 2.0, 50.0 * len(epochs))
 
 
 def gather(
@@ -60,11 +61,11 @@ def gather(
     folds = Folds(n_folds, get_metric(metric), judge)
     for result in trainings:
         assert not folds.is_over
-        folds.take(result, NamedSetup.on_images(SPLIT, lambda precision: None))
+        folds.take(result, Renaming.on_images(SPLIT, lambda precision: None))
     return folds
 
 
-THREE = (training("a", [0.5, 0.7]), training("b", [0.6, 0.9, 0.8], Ending.EARLY), training("c", [0.4, 0.5]))
+THREE = (training("a", [0.5, 0.7]), training("b", [0.6, 0.9, 0.8], Cause.EARLY), training("c", [0.4, 0.5]))
 
 
 def test_value_of_a_trial_is_the_mean_of_the_best_epochs_of_its_folds() -> None:
@@ -93,7 +94,7 @@ def test_figures_of_a_single_split_have_neither_spread_nor_count() -> None:
 
 
 def test_spread_of_one_fold_is_left_out() -> None:
-    figures = gather(THREE[0], training("b", [0.2], Ending.TIME_UP)).assessment().figures()
+    figures = gather(THREE[0], training("b", [0.2], Cause.TIME_UP)).assessment().figures()
     assert "best_val_accuracy_sd" not in figures
     assert figures["n_folds"] == 1
 
@@ -114,7 +115,7 @@ def test_predictions_are_those_of_all_folds_one_after_another() -> None:
 
 
 def test_time_up_in_the_second_fold_prunes_with_what_the_first_has() -> None:
-    folds = gather(THREE[0], training("b", [0.99], Ending.TIME_UP))
+    folds = gather(THREE[0], training("b", [0.99], Cause.TIME_UP))
     outcome = outcome_of(folds)
     assert (outcome.state, outcome.is_cut_off) == (State.PRUNED, False)
     assert outcome.reason == "time up: because, fold 2 of 3"
@@ -123,29 +124,29 @@ def test_time_up_in_the_second_fold_prunes_with_what_the_first_has() -> None:
 
 
 def test_time_up_in_the_first_fold_is_tried_again_whatever_its_epochs() -> None:
-    outcome = outcome_of(gather(training("a", [0.5, 0.6], Ending.TIME_UP)))
+    outcome = outcome_of(gather(training("a", [0.5, 0.6], Cause.TIME_UP)))
     assert (outcome.state, outcome.is_cut_off, outcome.best) == (State.FAIL, True, None)
     assert outcome.reason == "time up before the first fold was over"
 
 
 def test_time_up_in_a_single_split_prunes_with_the_epochs_that_it_has() -> None:
-    outcome = outcome_of(gather(training("a", [0.5, 0.6], Ending.TIME_UP), n_folds=1))
+    outcome = outcome_of(gather(training("a", [0.5, 0.6], Cause.TIME_UP), n_folds=1))
     assert (outcome.state, outcome.is_cut_off) == (State.PRUNED, False)
     assert outcome.best is not None
     assert outcome.best.val_accuracy == 0.6
 
 
 @pytest.mark.parametrize(
-    ("ending", "state", "again"),
-    [(Ending.INTERRUPTED, State.FAIL, True), (Ending.DIVERGED, State.PRUNED, False)],
+    ("cause", "state", "again"),
+    [(Cause.INTERRUPTED, State.FAIL, True), (Cause.DIVERGED, State.PRUNED, False)],
     ids=["interrupted", "diverged"],
 )
-def test_ending_of_a_later_fold_ends_the_trial(ending: Ending, state: State, again: bool) -> None:
-    folds = gather(THREE[0], training("b", [], ending))
+def test_ending_of_a_later_fold_ends_the_trial(cause: Cause, state: State, again: bool) -> None:
+    folds = gather(THREE[0], training("b", [], cause))
     outcome = outcome_of(folds)
     assert folds.is_over
     assert (outcome.state, outcome.is_cut_off) == (state, again)
-    assert outcome.reason == f"{ending}: because, fold 2 of 3"
+    assert outcome.reason == f"{cause}: because, fold 2 of 3"
 
 
 def test_reason_to_prune_after_a_fold_ends_the_trial() -> None:
@@ -163,7 +164,7 @@ def test_reason_to_prune_after_a_fold_ends_the_trial() -> None:
 
 def test_fold_that_did_not_finish_is_not_judged() -> None:
     heard: list[int] = []
-    gather(training("a", [0.5], Ending.TIME_UP), judge=lambda fold, best: heard.append(fold))
+    gather(training("a", [0.5], Cause.TIME_UP), judge=lambda fold, best: heard.append(fold))
     assert heard == []
 
 

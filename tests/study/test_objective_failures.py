@@ -13,8 +13,8 @@ from workplace import Workplace
 
 from pipeline.errors import PipelineError
 from pipeline.tracking.names import State
+from pipeline.training.ending import Cause
 from pipeline.training.metric import get_metric
-from pipeline.training.result import Ending
 from pipeline.workers.fitting import describe_failure, outcome_of
 from pipeline.workers.folds import Folds
 from pipeline.workers.messages import Advanced, Ended, Event, Ready
@@ -51,18 +51,18 @@ def test_description_of_a_failure_is_short_enough_for_a_tag() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "state"),
+    ("cause", "state"),
     [
-        (Ending.COMPLETE, State.COMPLETE),
-        (Ending.EARLY, State.COMPLETE),
-        (Ending.PRUNED, State.PRUNED),
-        (Ending.DIVERGED, State.PRUNED),
-        (Ending.INTERRUPTED, State.FAIL),
-        (Ending.TIME_UP, State.FAIL),
+        (Cause.COMPLETE, State.COMPLETE),
+        (Cause.EARLY, State.COMPLETE),
+        (Cause.PRUNED, State.PRUNED),
+        (Cause.DIVERGED, State.PRUNED),
+        (Cause.INTERRUPTED, State.FAIL),
+        (Cause.TIME_UP, State.FAIL),
     ],
 )
-def test_state_of_a_trial_follows_from_how_its_training_ended(ending: Ending, state: State) -> None:
-    folds = Folds(1, get_metric("val_accuracy"), lambda fold, best: None, ending, "because")
+def test_state_of_a_trial_follows_from_how_its_training_ended(cause: Cause, state: State) -> None:
+    folds = Folds(1, get_metric("val_accuracy"), lambda fold, best: None, cause, "because")
     assert outcome_of(folds).state is state
 
 

@@ -1,4 +1,4 @@
-"""What a training is made of: knobs or a hand-made model, met with images."""
+"""What a training is made of: knobs or a hand-made model, bound to images."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def some_images(model: HandMade) -> Split:
 def test_hand_made_model_trains_by_its_own_settings(name: str) -> None:
     model = document(name)
     configuration = hand_made_configuration(model).with_epochs_at_most(2)
-    setup = configuration.setup(some_images(model))
+    bound = configuration.bind(some_images(model))
 
     result = train(
-        build=setup.build, plan=configuration.plan, data=setup.split, metric=get_metric("val_accuracy"), seed=0
+        build=bound.build, plan=configuration.plan, data=bound.split, metric=get_metric("val_accuracy"), seed=0
     )
 
     assert [epoch.number for epoch in result.epochs] == [1, 2]
     assert all(np.isfinite([epoch.loss, epoch.val_loss]).all() for epoch in result.epochs)
-    assert setup.finish(result.network).count_params() == model.n_parameters
+    assert bound.finish(result.network).count_params() == model.n_parameters
 
 
 def test_knobs_are_read_back_from_what_mlflow_keeps_of_them() -> None:
@@ -62,10 +62,10 @@ def test_parameters_of_a_hand_made_model_leave_out_the_knobs_of_the_network() ->
 
 
 def test_finished_network_computes_in_float32_what_the_trained_one_learned(digits: Split) -> None:
-    setup = Configuration(complete({"blocks": 1, "filters": 4})).setup(digits)
-    trained = setup.build("mixed_bfloat16")
+    bound = Configuration(complete({"blocks": 1, "filters": 4})).bind(digits)
+    trained = bound.build("mixed_bfloat16")
 
-    finished = setup.finish(trained)
+    finished = bound.finish(trained)
 
     assert {layer.compute_dtype for layer in finished.layers} == {"float32"}
     for one, other in zip(finished.get_weights(), trained.get_weights(), strict=True):

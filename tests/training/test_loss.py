@@ -52,7 +52,7 @@ def threes_and_eights(digits: Split) -> Split:
 def train_on(data: Split, **values: Any) -> TrainingResult:
     knobs = complete({**TINY, **values})
     return train(
-        build=Configuration(knobs).setup(data).build, plan=make_plan(knobs), data=data, seed=0,
+        build=Configuration(knobs).bind(data).build, plan=make_plan(knobs), data=data, seed=0,
         metric=get_metric("val_accuracy"),
     )  # fmt: skip
 
@@ -82,7 +82,7 @@ def by_hand(data: Split, knobs: Knobs) -> tuple[float, list[Array]]:
     import tensorflow as tf
 
     keras.utils.set_random_seed(0)
-    network = Configuration(knobs).setup(data).build("float32")
+    network = Configuration(knobs).bind(data).build("float32")
     images, labels = data.train.images, data.train.labels
     weights = balanced_weights(data.train)[labels]
     with tf.GradientTape() as tape:

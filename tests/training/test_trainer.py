@@ -16,9 +16,10 @@ from pipeline.data.source import Split
 from pipeline.evaluation.scores import predict
 from pipeline.knobs.table import KNOBS, KnobValue, complete
 from pipeline.training.configuration import Configuration
+from pipeline.training.ending import Cause, Ending
 from pipeline.training.metric import Metric, get_metric
 from pipeline.training.plan import make_plan
-from pipeline.training.result import Ending, TrainingResult
+from pipeline.training.result import Epoch, TrainingResult
 from pipeline.training.trainer import train
 
 Train = Callable[..., TrainingResult]
@@ -39,9 +40,9 @@ def train_tiny(digits: Split) -> Train:
     def train_with(*, metric: Metric | None = None, seed: int = 0, **values: Any) -> TrainingResult:
         passed_on = {name: values.pop(name) for name in ("on_epoch", "on_batch", "precision") if name in values}
         knobs = complete({**TINY, **values})
-        setup = Configuration(knobs).setup(digits)
+        bound = Configuration(knobs).bind(digits)
         return train(
-            build=setup.build, plan=make_plan(knobs), data=digits, seed=seed,
+            build=bound.build, plan=make_plan(knobs), data=digits, seed=seed,
             metric=metric or get_metric("val_accuracy"), **passed_on,
         )  # fmt: skip
 
@@ -65,7 +66,7 @@ def test_epochs_are_recorded_from_1_with_all_metrics(train_tiny: Train) -> None:
             "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds",
         ]  # fmt: skip
         assert all(math.isfinite(value) and value >= 0 for value in epoch.metrics().values())
-    assert (result.ending, result.reason) == (Ending.COMPLETE, "")
+    assert result.ending == Ending(Cause.COMPLETE)
 
 
 def test_network_learns_the_digits(train_tiny: Train) -> None:
@@ -175,8 +176,7 @@ def test_training_ends_early_when_patience_is_up(train_tiny: Train) -> None:
     result = train_tiny(**STANDING_STILL, early_stopping_patience=2)
 
     assert len(result.epochs) == 3
-    assert result.ending is Ending.EARLY
-    assert result.reason == "no better val_accuracy within 2 epochs"
+    assert result.ending == Ending(Cause.EARLY, "no better val_accuracy within 2 epochs")
 
 
 @pytest.mark.parametrize("monitor", ["val_loss", "accuracy", "loss"])
@@ -185,14 +185,13 @@ def test_early_stopping_goes_by_its_monitor(train_tiny: Train, monitor: str) -> 
 
     result = train_tiny(**still, early_stopping_patience=2, early_stopping_monitor=monitor)
 
-    assert result.ending is Ending.EARLY
-    assert result.reason == f"no better {monitor} within 2 epochs"
+    assert result.ending == Ending(Cause.EARLY, f"no better {monitor} within 2 epochs")
 
 
 def test_training_without_patience_runs_to_its_end(train_tiny: Train) -> None:
     result = train_tiny(**{**STANDING_STILL, "epochs": 4}, early_stopping_patience=0)
 
-    assert (len(result.epochs), result.ending) == (4, Ending.COMPLETE)
+    assert (len(result.epochs), result.ending) == (4, Ending(Cause.COMPLETE))
 
 
 @pytest.mark.parametrize("metric", [Metric("val_loss", "maximize"), Metric("val_loss", "minimize")])
@@ -226,11 +225,15 @@ def test_equal_epochs_leave_the_first_the_best(train_tiny: Train) -> None:
     assert result.best_epoch == result.epochs[0]
 
 
-def test_reason_to_prune_ends_the_training_after_that_epoch(train_tiny: Train) -> None:
-    result = train_tiny(epochs=5, on_epoch=lambda epoch: "below the median" if epoch.number == 2 else None)
+@pytest.mark.parametrize("cause", [Cause.PRUNED, Cause.TIME_UP, Cause.PAUSED])
+def test_ending_given_after_an_epoch_ends_the_training_with_it(train_tiny: Train, cause: Cause) -> None:
+    def end(epoch: Epoch) -> Ending | None:
+        return Ending(cause, "below the median") if epoch.number == 2 else None
+
+    result = train_tiny(epochs=5, on_epoch=end)
 
     assert len(result.epochs) == 2
-    assert (result.ending, result.reason) == (Ending.PRUNED, "below the median")
+    assert result.ending == Ending(cause, "below the median")
     assert result.best_epoch is not None
 
 
@@ -239,14 +242,14 @@ def test_loss_that_is_no_number_ends_the_training(train_tiny: Train) -> None:
 
     result = train_tiny(optimizer="sgd", learning_rate=1e38, epochs=4, on_epoch=lambda e: pruned.append(e.number))
 
-    assert result.ending is Ending.DIVERGED
-    assert result.reason.startswith(("loss became ", "val_loss became "))
-    assert result.reason.endswith(f" in epoch {len(result.epochs) + 1}")
+    assert result.ending.cause is Cause.DIVERGED
+    assert result.ending.detail.startswith(("loss became ", "val_loss became "))
+    assert result.ending.detail.endswith(f" in epoch {len(result.epochs) + 1}")
     assert len(result.epochs) < 4
     assert len(pruned) == len(result.epochs)
 
 
-@pytest.mark.parametrize("ending", [Ending.TIME_UP, Ending.INTERRUPTED])
+@pytest.mark.parametrize("ending", [Ending(Cause.TIME_UP), Ending(Cause.INTERRUPTED, "by the user")])
 @pytest.mark.parametrize("n_finished", [0, 1])
 def test_training_stops_between_batches(train_tiny: Train, ending: Ending, n_finished: int) -> None:
     finished: list[int] = []
@@ -256,7 +259,7 @@ def test_training_stops_between_batches(train_tiny: Train, ending: Ending, n_fin
 
     result = train_tiny(epochs=3, on_batch=stop, on_epoch=lambda epoch: finished.append(epoch.number))
 
-    assert (result.ending, result.reason) == (ending, "")
+    assert result.ending == ending
     assert len(result.epochs) == len(finished) == n_finished
     assert (result.best_epoch is None) == (n_finished == 0)
     assert 0 < int(np.asarray(result.network.optimizer.iterations)) - 17 * n_finished < 17
@@ -284,7 +287,7 @@ def test_same_seed_repeats_the_training_and_another_does_not(train_tiny: Train) 
 def test_training_in_mixed_precision_records_its_learning_rate(train_tiny: Train, precision: str) -> None:
     result = train_tiny(epochs=1, precision=precision, learning_rate=0.004)
 
-    assert result.ending is Ending.COMPLETE
+    assert result.ending.cause is Cause.COMPLETE
     assert result.epochs[0].learning_rate == pytest.approx(0.004)
     assert {weight.dtype for weight in result.network.trainable_weights} == {"float32"}
 
@@ -296,10 +299,10 @@ def test_training_without_validation_keeps_its_last_weights_and_spans_its_epochs
     everything = replace(digits, partition=replace(digits.partition, validation=np.arange(0)))
 
     result = train(
-        build=configuration.setup(everything).build, plan=configuration.plan, data=everything, metric=None, seed=0
+        build=configuration.bind(everything).build, plan=configuration.plan, data=everything, metric=None, seed=0
     )  # fmt: skip
 
-    assert (len(result.epochs), result.ending) == (3, Ending.COMPLETE)
+    assert (len(result.epochs), result.ending) == (3, Ending(Cause.COMPLETE))
     assert result.best_epoch == result.epochs[-1]
     assert not result.epochs[-1].is_validated
     accuracy = result.network.evaluate(validation_batches(digits.train, n_outputs=10), verbose=0)[1]

@@ -12,15 +12,16 @@ from pipeline.data.image_set import make_image_set
 from pipeline.data.image_source import ArrayImages
 from pipeline.data.partition import make_partition
 from pipeline.data.source import Split, TrainingData
-from pipeline.errors import BackboneError, TrainingStopped
+from pipeline.errors import BackboneError
 from pipeline.knobs.table import KnobValue, complete
 from pipeline.model.hand_made import read_hand_made
 from pipeline.training.backbone_cache import BackboneCache
+from pipeline.training.bound_configuration import BoundConfiguration
 from pipeline.training.configuration import Configuration, hand_made_configuration
+from pipeline.training.ending import Cause, Ending, TrainingStopped
 from pipeline.training.feature_store import FeatureStore
 from pipeline.training.metric import get_metric
-from pipeline.training.result import Ending, TrainingResult
-from pipeline.training.setup import Setup
+from pipeline.training.result import TrainingResult
 from pipeline.training.trainer import train
 
 SMALL: dict[str, KnobValue] = {
@@ -53,9 +54,9 @@ def configured(**knobs: KnobValue) -> Configuration:
     return Configuration(complete({**SMALL, **knobs}))
 
 
-def fit(configuration: Configuration, setup: Setup, *, precision: str = "float32") -> TrainingResult:
+def fit(configuration: Configuration, bound: BoundConfiguration, *, precision: str = "float32") -> TrainingResult:
     return train(
-        build=setup.build, plan=configuration.plan, data=setup.split, metric=get_metric("val_loss"), seed=0,
+        build=bound.build, plan=configuration.plan, data=bound.split, metric=get_metric("val_loss"), seed=0,
         precision=precision,
     )  # fmt: skip
 
@@ -64,15 +65,15 @@ def fit(configuration: Configuration, setup: Setup, *, precision: str = "float32
 def test_whole_network_gives_what_the_classifier_gave_on_features(head: str, backbones: BackboneCache) -> None:
     split = split_of(side=64)  # 2 x 2 maps
     configuration = configured(head=head, fc_depth=1, fc_units=8, fc_dropout=0.2, dropout_after_pool=0.3)
-    setup = configuration.setup(split, backbones=backbones)
-    result = fit(configuration, setup)
+    bound = configuration.bind(split, backbones)
+    result = fit(configuration, bound)
 
-    whole = setup.finish(result.network)
+    whole = bound.finish(result.network)
 
-    assert setup.split.input_shape == (512 * (4 if head == "flatten" else 1),)
-    assert setup.images is split
+    assert bound.split.input_shape == (512 * (4 if head == "flatten" else 1),)
+    assert bound.images is split
     on_images = np.asarray(whole(split.validation.images))
-    on_features = np.asarray(result.network(setup.split.validation.images))
+    on_features = np.asarray(result.network(bound.split.validation.images))
     assert on_images.dtype == np.float32
     np.testing.assert_allclose(on_images, on_features, atol=1e-5)
     assert whole.count_params() == 14_714_688 + result.network.count_params()
@@ -82,8 +83,8 @@ def test_whole_network_is_saved_with_its_backbone(tmp_path: Path, split: Split, 
     import keras
 
     configuration = configured()
-    setup = configuration.setup(split, backbones=backbones)
-    whole = setup.finish(fit(configuration, setup).network)
+    bound = configuration.bind(split, backbones)
+    whole = bound.finish(fit(configuration, bound).network)
     whole.save(tmp_path / "whole.keras")
 
     loaded = keras.saving.load_model(tmp_path / "whole.keras", compile=False)
@@ -95,7 +96,7 @@ def test_whole_network_is_saved_with_its_backbone(tmp_path: Path, split: Split, 
 def test_layers_above_the_backbone_follow_the_knobs(split: Split, backbones: BackboneCache) -> None:
     configuration = configured(head="global_max", fc_depth=2, fc_units=8, fc_dropout=0.1, dropout_after_pool=0.2)
 
-    whole = configuration.setup(split, backbones=backbones).build_whole()
+    whole = configuration.bind(split, backbones).build_whole()
 
     assert [layer.name for layer in whole.layers] == [
         "VGG16", "global_max", "dropout_after_pool", "fc1", "fc1_dropout", "fc2", "fc2_dropout", "classes",
@@ -111,9 +112,9 @@ def test_layers_above_the_backbone_follow_the_knobs(split: Split, backbones: Bac
 def test_features_take_the_images_place_only_where_each_epoch_sees_the_same_ones(
     split: Split, backbones: BackboneCache, knobs: dict[str, KnobValue], on_features: bool
 ) -> None:
-    setup = configured(**knobs).setup(split, backbones=backbones)
+    bound = configured(**knobs).bind(split, backbones)
 
-    assert (setup.split is not split) == on_features
+    assert (bound.split is not split) == on_features
 
 
 def weights_by_layer(network: Any) -> dict[str, Any]:
@@ -123,11 +124,11 @@ def weights_by_layer(network: Any) -> dict[str, Any]:
 
 def test_unfrozen_blocks_change_and_no_others(split: Split, backbones: BackboneCache) -> None:
     configuration = configured(unfrozen_blocks=1, optimizer="sgd")
-    setup = configuration.setup(split, backbones=backbones)
-    before = weights_by_layer(setup.build_whole())
-    result = fit(configuration, setup)
+    bound = configuration.bind(split, backbones)
+    before = weights_by_layer(bound.build_whole())
+    result = fit(configuration, bound)
 
-    after = weights_by_layer(setup.finish(result.network))
+    after = weights_by_layer(bound.finish(result.network))
 
     changed = {name for name in before if any((a != b).any() for a, b in zip(before[name], after[name], strict=True))}
     assert changed == {"block5_conv1", "block5_conv2", "block5_conv3"}
@@ -135,10 +136,10 @@ def test_unfrozen_blocks_change_and_no_others(split: Split, backbones: BackboneC
 
 def test_augmented_training_leaves_a_frozen_backbone_as_it_was(split: Split, backbones: BackboneCache) -> None:
     configuration = configured(augmentation="shifts")
-    setup = configuration.setup(split, backbones=backbones)
-    before = weights_by_layer(setup.build_whole())
+    bound = configuration.bind(split, backbones)
+    before = weights_by_layer(bound.build_whole())
 
-    after = weights_by_layer(setup.finish(fit(configuration, setup).network))
+    after = weights_by_layer(bound.finish(fit(configuration, bound).network))
 
     assert all((a == b).all() for name in before for a, b in zip(before[name], after[name], strict=True))
 
@@ -148,10 +149,10 @@ def test_mixed_precision_keeps_probabilities_and_the_finished_network_in_float32
     split: Split, backbones: BackboneCache, knobs: dict[str, KnobValue]
 ) -> None:
     configuration = configured(**knobs)
-    setup = configuration.setup(split, backbones=backbones)
-    result = fit(configuration, setup, precision="mixed_bfloat16")
+    bound = configuration.bind(split, backbones)
+    result = fit(configuration, bound, precision="mixed_bfloat16")
 
-    whole = setup.finish(result.network)
+    whole = bound.finish(result.network)
 
     assert result.network.get_layer("classes").compute_dtype == "bfloat16"
     assert result.network.get_layer("probabilities").compute_dtype == "float32"
@@ -164,8 +165,8 @@ def test_images_of_another_range_are_brought_to_that_of_photographs(split: Split
     low, high = part.train.images.min(), part.train.images.max()
     stretched = (part.images.images - low) / (high - low) * 255
 
-    of_floats = configured().setup(part, backbones=backbones)
-    as_bytes = configured().setup(split.with_pixels(np.rint(stretched).clip(0, 255).astype(np.uint8)))
+    of_floats = configured().bind(part, backbones)
+    as_bytes = configured().bind(split.with_pixels(np.rint(stretched).clip(0, 255).astype(np.uint8)))
 
     np.testing.assert_allclose(of_floats.split.images.images, as_bytes.split.images.images, atol=0.02)
     np.testing.assert_allclose(
@@ -180,9 +181,9 @@ def test_images_of_another_range_are_brought_to_that_of_photographs(split: Split
 def test_grey_images_are_trained_on(backbones: BackboneCache) -> None:
     grey = split_of(n_channels=1)
     configuration = configured()
-    setup = configuration.setup(grey, backbones=backbones)
+    bound = configuration.bind(grey, backbones)
 
-    whole = setup.finish(fit(configuration, setup).network)
+    whole = bound.finish(fit(configuration, bound).network)
 
     assert whole.input_shape == (None, 32, 32, 1)
 
@@ -194,11 +195,11 @@ def files(backbones: BackboneCache) -> dict[str, int]:
 
 def test_global_heads_share_features_and_a_later_process_reads_them(tmp_path: Path, split: Split) -> None:
     first = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
-    averages = configured(head="global_average").setup(split, backbones=first).split.images.images
+    averages = configured(head="global_average").bind(split, first).split.images.images
     before = files(first)
     later = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
 
-    maxima = configured(head="global_max", fc_depth=1).setup(split, backbones=later).split.images.images
+    maxima = configured(head="global_max", fc_depth=1).bind(split, later).split.images.images
 
     assert files(later) == before
     assert len(before) == 1
@@ -209,22 +210,23 @@ def test_features_of_other_images_or_weights_are_computed_for_themselves(tmp_pat
     import keras
 
     backbones = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
-    configured().setup(split, backbones=backbones)
-    configured().setup(split_of(n_classes=4), backbones=backbones)
+    configured().bind(split, backbones)
+    configured().bind(split_of(n_classes=4), backbones)
     assert len(files(backbones)) == 2
 
     keras.utils.set_random_seed(1)
     keras.applications.VGG16(include_top=False, weights=None).save_weights(tmp_path / "VGG16_notop.weights.h5")
-    configured(backbone_weights="imagenet").setup(split, backbones=backbones)
+    configured(backbone_weights="imagenet").bind(split, backbones)
     assert len(files(backbones)) == 3
 
 
-@pytest.mark.parametrize("ending", [Ending.TIME_UP, Ending.INTERRUPTED])
-def test_features_that_take_too_long_are_broken_off(tmp_path: Path, split: Split, ending: Ending) -> None:
-    backbones = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
+@pytest.mark.parametrize("cause", [Cause.TIME_UP, Cause.INTERRUPTED])
+def test_features_that_take_too_long_are_broken_off(tmp_path: Path, split: Split, cause: Cause) -> None:
+    ending = Ending(cause, "because")
+    backbones = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"), lambda share: ending)
 
     with pytest.raises(TrainingStopped) as caught:
-        configured().setup(split, backbones=backbones, on_batch=lambda share: ending)
+        configured().bind(split, backbones)
 
     assert caught.value.ending is ending
     assert files(backbones) == {}
@@ -241,7 +243,7 @@ def test_images_that_the_backbone_does_not_take_are_refused(
     backbones: BackboneCache, side: int, n_channels: int, message: str
 ) -> None:
     with pytest.raises(BackboneError) as caught:
-        configured().setup(split_of(side=side, n_channels=n_channels), backbones=backbones)
+        configured().bind(split_of(side=side, n_channels=n_channels), backbones)
 
     assert str(caught.value) == message
 
@@ -249,7 +251,7 @@ def test_images_that_the_backbone_does_not_take_are_refused(
 @pytest.mark.usefixtures("offline")
 def test_pretrained_backbone_is_never_random_unasked(tmp_path: Path, split: Split) -> None:
     with pytest.raises(BackboneError, match=r"backbone_weights imagenet needs a file with the weights of VGG16"):
-        configured(backbone_weights="imagenet").setup(split, backbones=BackboneCache(tmp_path))
+        configured(backbone_weights="imagenet").bind(split, BackboneCache(tmp_path))
 
 
 def test_knobs_without_a_say_are_no_parameters_of_a_training_with_a_backbone() -> None:
@@ -283,9 +285,9 @@ def test_hand_made_model_needs_its_weights_unless_it_asks_for_random_ones(
 ) -> None:
     backbones = BackboneCache(tmp_path)
     with pytest.raises(BackboneError, match="imagenet needs a file with the weights of VGG16"):
-        hand_made(tmp_path, arguments).setup(split, backbones=backbones)
+        hand_made(tmp_path, arguments).bind(split, backbones)
 
-    assert hand_made(tmp_path, ", weights: random").setup(split, backbones=backbones).build_whole().count_params()
+    assert hand_made(tmp_path, ", weights: random").bind(split, backbones).build_whole().count_params()
 
 
 @pytest.mark.parametrize(("arguments", "n_trained"), [("", 2), (", trainable: true", 28)])
@@ -297,11 +299,11 @@ def test_hand_made_model_starts_from_its_weights_and_trains_what_it_says(
     network = keras.applications.VGG16(include_top=False, weights=None)
     network.save_weights(tmp_path / "VGG16_notop.weights.h5")
 
-    setup = hand_made(tmp_path, arguments).setup(split, backbones=BackboneCache(tmp_path))
+    bound = hand_made(tmp_path, arguments).bind(split, BackboneCache(tmp_path))
 
-    built = setup.build("mixed_bfloat16")
+    built = bound.build("mixed_bfloat16")
     inner = built.get_layer("VGG16").get_layer("vgg16")
     assert all((a == b).all() for a, b in zip(inner.get_weights(), network.get_weights(), strict=True))
     assert len(built.trainable_weights) == n_trained
     assert inner.layers[1].compute_dtype == "bfloat16"
-    assert setup.split is split
+    assert bound.split is split

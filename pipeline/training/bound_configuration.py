@@ -1,4 +1,4 @@
-"""A configuration met with its images."""
+"""A configuration bound to a data split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Build = Callable[[str], Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Setup:
+class BoundConfiguration:
     """What ``train`` takes, ``split`` and ``build``; and what is made of the network that it leaves.
 
     ``images`` is the split of the raw images; ``split`` is the same, or has features in their place.
@@ -27,8 +27,8 @@ class Setup:
     build_whole: Callable[[], Any]
 
     @classmethod
-    def on_images(cls, split: Split, build: Build) -> Setup:
-        """Return the setup of a network that is trained on the images themselves."""
+    def on_images(cls, split: Split, build: Build) -> BoundConfiguration:
+        """Return that of a network which is trained on the images themselves."""
         return cls(split, split, build, lambda: build("float32"))
 
     def finish(self, trained: Any) -> Any:
