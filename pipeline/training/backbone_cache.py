@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.cache import ArrayCache
 from pipeline.data.image_set import Array
 from pipeline.data.pixels import Pixels
 from pipeline.data.source import Split
@@ -18,9 +19,8 @@ from pipeline.errors import TrainingStopped
 from pipeline.model.architecture import Architecture
 from pipeline.model.backbone_weights import require_weights
 from pipeline.model.transfer import build_frozen_part
-from pipeline.settings import default_data_dir
+from pipeline.settings import cache_dir, default_data_dir
 from pipeline.training.course import OnBatch
-from pipeline.training.feature_store import FeatureStore
 
 _PIXELS_AT_ONCE = 2**20  # a batch of 20 images of 224 x 224, whose first maps in VGG16 take 256 MB
 _IMAGES_AT_ONCE = 256
@@ -78,7 +78,7 @@ class BackboneCache:
     """Weights from ``data_dir``, features in ``store``; each frozen part is built once in a process."""
 
     data_dir: Path = field(default_factory=default_data_dir)
-    store: FeatureStore = field(default_factory=FeatureStore)
+    store: ArrayCache = field(default_factory=lambda: ArrayCache(cache_dir() / "features"))
     _parts: dict[tuple[object, ...], FrozenPart] = field(default_factory=dict)
 
     def frozen_part(self, architecture: Architecture, weights: Path | None) -> FrozenPart:
@@ -107,7 +107,7 @@ class BackboneCache:
         told = f"{split.digest}{images.shape}{images.dtype}{architecture.pixel_scaling}{part.digest}{kept}"
         key = f"{architecture.backbone}-{kept}-{hashlib.sha256(told.encode()).hexdigest()[:32]}"
         array = self.store.get(
-            key, (len(images), *part.shape(head)), lambda: part.features(images, head, on_batch),
+            key, (len(images), *part.shape(head)), np.float32, lambda: part.features(images, head, on_batch),
             wait=lambda: check(on_batch, 0.0),
         )  # fmt: skip
         return array if head == "flatten" else array[:, 0 if head == "global_average" else 1]

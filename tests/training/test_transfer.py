@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.data.cache import ArrayCache
 from pipeline.data.image_set import make_image_set
 from pipeline.data.image_source import ArrayImages
 from pipeline.data.partition import make_partition
@@ -17,7 +18,6 @@ from pipeline.knobs.table import KnobValue, complete
 from pipeline.model.hand_made import read_hand_made
 from pipeline.training.backbone_cache import BackboneCache
 from pipeline.training.configuration import Configuration, hand_made_configuration
-from pipeline.training.feature_store import FeatureStore
 from pipeline.training.metric import get_metric
 from pipeline.training.result import Ending, TrainingResult
 from pipeline.training.setup import Setup
@@ -46,7 +46,7 @@ def split() -> Split:
 @pytest.fixture(scope="module")
 def backbones(tmp_path_factory: pytest.TempPathFactory) -> BackboneCache:
     folder = tmp_path_factory.mktemp("cache")
-    return BackboneCache(folder, FeatureStore(folder / "features"))
+    return BackboneCache(folder, ArrayCache(folder / "features"))
 
 
 def configured(**knobs: KnobValue) -> Configuration:
@@ -193,10 +193,10 @@ def files(backbones: BackboneCache) -> dict[str, int]:
 
 
 def test_global_heads_share_features_and_a_later_process_reads_them(tmp_path: Path, split: Split) -> None:
-    first = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
+    first = BackboneCache(tmp_path, ArrayCache(tmp_path / "features"))
     averages = configured(head="global_average").setup(split, backbones=first).split.images.images
     before = files(first)
-    later = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
+    later = BackboneCache(tmp_path, ArrayCache(tmp_path / "features"))
 
     maxima = configured(head="global_max", fc_depth=1).setup(split, backbones=later).split.images.images
 
@@ -205,10 +205,15 @@ def test_global_heads_share_features_and_a_later_process_reads_them(tmp_path: Pa
     assert (np.asarray(averages) <= np.asarray(maxima)).all()
 
 
+def test_features_are_kept_in_the_users_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert BackboneCache().store.folder == tmp_path / "knobsearch" / "features"
+
+
 def test_features_of_other_images_or_weights_are_computed_for_themselves(tmp_path: Path, split: Split) -> None:
     import keras
 
-    backbones = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
+    backbones = BackboneCache(tmp_path, ArrayCache(tmp_path / "features"))
     configured().setup(split, backbones=backbones)
     configured().setup(split_of(n_classes=4), backbones=backbones)
     assert len(files(backbones)) == 2
@@ -221,7 +226,7 @@ def test_features_of_other_images_or_weights_are_computed_for_themselves(tmp_pat
 
 @pytest.mark.parametrize("ending", [Ending.TIME_UP, Ending.INTERRUPTED])
 def test_features_that_take_too_long_are_broken_off(tmp_path: Path, split: Split, ending: Ending) -> None:
-    backbones = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
+    backbones = BackboneCache(tmp_path, ArrayCache(tmp_path / "features"))
 
     with pytest.raises(TrainingStopped) as caught:
         configured().setup(split, backbones=backbones, on_batch=lambda share: ending)

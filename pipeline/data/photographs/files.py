@@ -49,6 +49,15 @@ def find_files(root: Path) -> Files:
     return Files(root, tuple(sorted(images)), tuple(sorted(near)), n_others)
 
 
+def find_pictures(place: Path) -> list[Path]:
+    """Return the file ``place``, or the files with an image's suffix in the folder ``place`` and below it, in order.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    return [place / found for found in find_files(place).images] if place.is_dir() else [place]
+
+
 @dataclass(frozen=True)
 class _Entry:
     """A file or folder; ``identity`` tells folders apart, whatever links lead there, and is None for files."""

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.data.photographs.classes import check_numbers
 from pipeline.data.photographs.layout import Part, Photograph
+from pipeline.data.photographs.wording import printable, some_of
+from pipeline.errors import DataError
 
 # With a fifth of the rest for validation, about 7:3 of all are trained on.
 TEST_SHARE = 0.15
@@ -58,7 +59,7 @@ def select(root: Path, class_names: tuple[str, ...], known: Iterable[Known]) -> 
     given = {one.photograph.part for one in listed}
     for part in given:
         least = 1 if part is not Part.TRAIN else 1 + len(set(Part) - given)
-        check_numbers(root, class_names, _distinct(by_part[part]), part=part, least=least)
+        _check_numbers(root, class_names, _distinct(by_part[part]), part=part, least=least)
     drawn = set() if Part.TEST in given else _draw(by_part[Part.TRAIN])
     return Selection(
         train=tuple(one for one in by_part[Part.TRAIN] if one.sha256 not in drawn),
@@ -77,6 +78,21 @@ def content_digest(class_names: tuple[str, ...], known: Iterable[Known]) -> str:
     """Return 32 hexadecimal digits of what is in the files, their classes and the parts that the folder has them in."""
     entries = sorted((one.photograph.part, one.photograph.class_name, one.sha256) for one in known)
     return hashlib.sha256(json.dumps([class_names, entries]).encode()).hexdigest()[:32]
+
+
+def _check_numbers(root: Path, class_names: tuple[str, ...], present: Iterable[str], *, part: Part, least: int) -> None:
+    """Check that each class has ``least`` different photographs in a part; ``present`` has the class of each.
+
+    Raises:
+        DataError: a class has fewer.
+    """
+    counts = Counter(present)
+    rare = [f"{name} ({counts[name]})" for name in class_names if counts[name] < least]
+    if rare:
+        raise DataError(
+            f"{printable(root)}: every class must have {least} or more different photographs for {part}, got too few "
+            f"of {some_of(rare)}; add photographs, or move these classes away"
+        )
 
 
 def _gathered(known: Iterable[Known]) -> tuple[dict[str, set[str]], dict[str, set[Part]]]:
