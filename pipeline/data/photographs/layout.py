@@ -1,4 +1,4 @@
-"""Which class and which part of the data each photograph belongs to, told by the names of files and folders alone."""
+"""Find the class of each photograph, and its part of the data, from the names of files and folders."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pipeline.data.photographs.wording import printable, some_of
 from pipeline.errors import DataError
 
 _RULE = (
-    "photographs must lie in one folder a class, in train, validation and test folders of such, or all in one folder "
+    "photographs must lie in one folder per class, in train, validation and test folders of such, or all in one folder "
     "with the class at the start of their names (rain12.jpg)"
 )
 _CLASS_AND_NUMBER = re.compile(r"([^\W\d_](?:[^\W\d_]|[ _-])*?)[ ._()-]*\d")
 
 
 class Part(StrEnum):
-    """A part of the data that the folder itself sets apart; without split folders all is ``TRAIN``."""
+    """A part of the data, by the split folders; without them all photographs are ``TRAIN``."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -47,7 +47,7 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Layout:
-    """The photographs of a folder; ``classes`` has the names of each part's classes, empty ones among them."""
+    """The photographs of a folder; ``classes`` has the names of each part's classes, including empty ones."""
 
     photographs: tuple[Photograph, ...]
     classes: Mapping[Part, frozenset[str]]
@@ -57,7 +57,7 @@ def recognise(files: Files) -> Layout:
     """Return the photographs of a folder that has class folders, split folders, or all files in one place.
 
     Raises:
-        DataError: there are none, they lie otherwise or in a mixture, or a file tells no class.
+        DataError: there are none, they lie otherwise or in a mixture, or a file's name has no class.
     """
     root = printable(files.root)
     if not files.images:
@@ -101,7 +101,7 @@ def check_classes(root: Path, layout: Layout) -> tuple[str, ...]:
 
 
 def _has_split_folders(files: Files) -> bool:
-    """Tell split folders from classes: trains beside buses are a class where they lie in no folders of their own."""
+    """Tell split folders from classes: beside a folder ``bus``, a folder ``train`` without class folders is a class."""
     top = _names_in(files, PurePosixPath())
     split = [name for name in top if name.lower() in _SPLIT_FOLDERS]
     others = [name for name in top if name.lower() not in _SPLIT_FOLDERS]
@@ -152,10 +152,10 @@ def _from_names(files: Files) -> Layout:
 
 
 def _names_in(files: Files, place: PurePosixPath) -> list[str]:
-    """Return the names of the folders that lie directly in one."""
+    """Return the names of the folders directly in ``place``."""
     return [folder.name for folder in files.folders if folder.parent == place]
 
 
 def _class_name(name: str) -> str:
-    """Return the name as most systems spell it; macOS takes letters and their accents apart."""
+    """Return the name in Unicode's form NFC; macOS stores letters and their accents separately."""
     return unicodedata.normalize("NFC", name)

@@ -38,7 +38,7 @@ def folder_state(root: Path, places: Sequence[PurePosixPath]) -> str:
     state = hashlib.sha256(f"{_VERSION}".encode() + os.fsencode(root.resolve()))
     for place in places:
         size = changed = -1
-        with suppress(OSError):  # a link to a file that is gone; the scan tells the user
+        with suppress(OSError):  # a broken link, which the scan reports
             status = (root / place).stat()
             size, changed = status.st_size, status.st_mtime_ns
         state.update(b"\0" + os.fsencode(place) + f"\0{size}\0{changed}".encode())
@@ -60,7 +60,7 @@ def scan(root: Path, places: Sequence[PurePosixPath]) -> Array:
     if broken:
         raise DataError(
             f"{printable(root)}: every file must be a whole image, but {len(broken):,} of {len(places):,} files cannot "
-            f"be read as images: {some_of(broken)}; mend or remove them"
+            f"be read as images: {some_of(broken)}; repair or remove them"
         )
     return np.array(found, SCANNED)
 
