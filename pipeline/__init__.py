@@ -6,8 +6,9 @@ command line (``cli``) -> settings (``settings``) -> search space (``knobs``) ->
 -> network (``model``) -> ``training`` -> ``evaluation`` -> ``tracking`` (MLflow) -> ``workers`` (processes)
 -> ``study`` (Optuna) -> ``baselines`` (trainings outside a study) -> ``promotion`` (the test images, the registry)
 
-A room may import from those before it and from none behind it; nothing imports the command line. TensorFlow is imported
-inside functions alone, so that ``--help`` answers at once.
+A room may import from those before it and from none behind it; ``errors`` and ``locks`` (between processes) serve all
+of them, and nothing imports the command line. TensorFlow is imported inside functions alone, so that ``--help`` answers
+at once.
 """
 
 __version__ = "0.1.0"

@@ -17,6 +17,7 @@ PACKAGE = Path(pipeline.__file__).parent
 ROOMS = (
     "errors",
     "settings",
+    "locks",
     "knobs",
     "data",
     "model",

@@ -1,4 +1,4 @@
-"""Images: named data sets and ``.npz`` files, checked and split; the test part stays unread here.
+"""Images of named data sets, ``.npz`` files and folders of photographs, checked, split and gathered into batches.
 
-TensorFlow is needed for the batches alone, and imported there.
+Only ``sealed`` opens the test part. TensorFlow is imported inside the functions that need it.
 """

@@ -1,8 +1,7 @@
 """Random changes to whole batches of training images, as stateless TensorFlow functions.
 
-They run in the input pipeline, so that the network that is saved holds none of them. Sequences of (length, channels)
-are moved and zoomed along their one axis, and neither turned, sheared nor mirrored: a sequence read backwards is
-another one.
+They run in the input pipeline, so that they are no part of the saved network. Sequences of (length, channels) are
+shifted and zoomed along their one axis, but not rotated, sheared or mirrored: a reversed sequence is a different one.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ Augment = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far training images are changed, each by its own draw; all zero is not at all.
+    """Ranges of the random changes to training images, drawn for each image; zero means no change.
 
-    The fields are the knobs of the same names; ``contrast`` and ``erased_share`` come with the preset ``heavy`` alone.
+    The fields are the knobs of the same names; only the preset ``heavy`` sets ``contrast`` and ``erased_share``.
     """
 
     rotation_degrees: float = 0.0
@@ -38,17 +37,17 @@ class Augmentation:
 
     @property
     def changes_images(self) -> bool:
-        """Whether there is anything to change."""
+        """Whether any range is above zero."""
         return self != Augmentation()
 
     def reaches(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the longest shift along each axis in pixels, at least one where there are shifts at all.
+        """Return the largest shift along each axis in pixels: at least 1, or 0 where there are no shifts.
 
         A sequence takes the larger of both shifts along its one axis.
         """
         shares = (self.height_shift, self.width_shift)
         along = shares if len(input_shape) == 3 else (max(shares),)
-        # A share such as 0.29 of 100 pixels is a hair below 29 in binary.
+        # In floating point 0.29 * 100 is a little less than 29.
         return tuple(
             max(1, int(side * share + 1e-9)) if share else 0 for side, share in zip(input_shape, along, strict=False)
         )
@@ -65,7 +64,7 @@ _PRESETS = {
 
 
 def make_augmentation(knobs: Knobs) -> Augmentation:
-    """Unite the preset that the knob ``augmentation`` names with the ranges beside it: the larger of each counts."""
+    """Combine the preset of the knob ``augmentation`` with the ranges given beside it, taking the larger of each."""
     preset = _PRESETS[str(knobs["augmentation"])]
     values = {field.name: getattr(preset, field.name) for field in fields(Augmentation)}
     return Augmentation(**{name: max(value, knobs.get(name, value)) for name, value in values.items()})
@@ -76,8 +75,8 @@ def make_augment(
 ) -> Augment | None:
     """Return ``augment(images, seed)``, or None where nothing is to be changed.
 
-    Images have the shape (n, ..., channels) and keep their type; ``seed`` is two integers, one pair a batch.
-    ``pixel_range`` is what black and white are in these images. Edges are repeated where images move away from them.
+    Images have the shape (n, ..., channels) and keep their type; ``seed`` is a pair of integers, different for each
+    batch. ``pixel_range`` is the values of black and white. Pixels that come in from outside an image repeat its edge.
     """
     if not augmentation.changes_images:
         return None

@@ -1,4 +1,4 @@
-"""Download a named data set through Keras, in a process of its own: TensorFlow's chatter stays out of the caller's.
+"""Download a named data set through Keras, in a separate process: TensorFlow's messages are not shown.
 
 Run as ``python -m pipeline.data.download NAME FILE``.
 """
@@ -17,7 +17,7 @@ from pipeline.errors import DataError
 
 
 def download(name: str, path: Path) -> None:
-    """Fetch a data set once and keep it as the ``.npz`` ``path``, so that later reads leave the test images alone.
+    """Fetch a data set once and keep it as the ``.npz`` ``path``, of which later reads can leave out the test images.
 
     Raises:
         DataError: the download failed; the message says which file to put where.
@@ -25,13 +25,13 @@ def download(name: str, path: Path) -> None:
     reason = run_apart("pipeline.data.download", name, str(path))
     if reason is not None:
         raise DataError(
-            f"data set '{name}' is neither at '{path}' nor could Keras download it ({reason}); put a file {name}.npz "
+            f"data set '{name}' is not at '{path}', and Keras could not download it ({reason}); put a file {name}.npz "
             f"with x_train, y_train, x_test and y_test into '{path.parent}', or name its folder with --data-dir"
         )
 
 
 def run_apart(module: str, *arguments: str) -> str | None:
-    """Run ``python -m module`` in a process of its own; return the last line of what it complains of where it fails."""
+    """Run ``python -m module`` in a separate process; return the last line of its stderr where it fails, else None."""
     done = subprocess.run([sys.executable, "-m", module, *arguments], stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode == 0:
         return None

@@ -1,4 +1,4 @@
-"""Where pixels go: whole batches shifted, mirrored, turned, sheared and zoomed, each image by its own draw."""
+"""Shift, mirror, rotate, shear and zoom whole batches of images, with random numbers drawn for each image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Tensor = Any
 def rearrange(
     images: Tensor, seed: Tensor, input_shape: tuple[int, ...], *, reaches: tuple[int, ...], flips: bool
 ) -> Tensor:
-    """Shift images by whole pixels, of up to ``reaches`` along each axis either way, and mirror every other one.
+    """Shift images by up to ``reaches`` whole pixels along each axis, in either direction, and mirror half of them.
 
     The edge is repeated. Gathering mirrored columns is four times as fast as choosing between an image and its mirror.
     """
@@ -21,7 +21,7 @@ def rearrange(
     for axis, (side, reach) in enumerate(zip(input_shape, reaches, strict=False)):
         indices = tf.range(side)[tf.newaxis]
         if flips and axis == 1:
-            indices = tf.where(_heads(n_images, seed)[:, tf.newaxis], side - 1 - indices, indices)
+            indices = tf.where(_is_mirrored(n_images, seed)[:, tf.newaxis], side - 1 - indices, indices)
         if reach:
             moves = tf.random.stateless_uniform((n_images, 1), seed + axis, -reach, reach + 1, tf.int32)
             indices = tf.clip_by_value(indices + moves, 0, side - 1)
@@ -44,10 +44,10 @@ def resample(
     rotation_degrees: float,
     shear_degrees: float,
 ) -> Tensor:
-    """Zoom, shear, turn, shift and mirror images in one step, bilinearly, with the edge repeated; returns float32.
+    """Zoom, shear, rotate, shift and mirror images in one step, bilinearly, with the edge repeated; returns float32.
 
-    The changes are those of Keras's ``ImageDataGenerator``, but that the shift comes last, so that no zoom stretches
-    it. Sequences are images of one column, where turning, shearing and mirroring mean nothing.
+    The changes are those of Keras's ``ImageDataGenerator``, except that the shift comes last, so that the zoom does not
+    scale it. Sequences are treated as images of one column, without rotation, shear or mirroring.
     """
     import tensorflow as tf
 
@@ -58,7 +58,7 @@ def resample(
     def draw(offset: int, reach: float) -> Tensor:
         return tf.random.stateless_uniform((n_images,), seed + offset, -reach, reach)
 
-    sides = tf.where(_heads(n_images, seed), -1.0, 1.0) if flips else 1.0
+    sides = tf.where(_is_mirrored(n_images, seed), -1.0, 1.0) if flips else 1.0
     pixels = tf.reshape(tf.cast(images, tf.float32), (-1, height, width, input_shape[-1]))
     moved = tf.raw_ops.ImageProjectiveTransformV3(  # twice as fast as gathering the four neighbours
         images=pixels,
@@ -82,11 +82,11 @@ def _transforms(
     angle: Tensor,
     shear: Tensor,
 ) -> Tensor:
-    """Return the rows (n, 8) that take each output pixel (column, row, 1) to the place in the input that it shows.
+    """Return the rows (n, 8) that map each output pixel (column, row, 1) to its position in the input.
 
-    With (column, row) from the centre that is rotation @ shear @ zoom @ (output - move), of ``ImageDataGenerator``'s
-    matrices [[cos a, -sin a], [sin a, cos a]], [[1, -sin s], [0, cos s]] and a diagonal one. Of ``centre``, ``moves``
-    and ``zooms`` the first is the row's; a negative zoom mirrors.
+    For (column, row) relative to the centre the input is rotation @ shear @ zoom @ (output - move), with the matrices
+    of ``ImageDataGenerator``: [[cos a, -sin a], [sin a, cos a]], [[1, -sin s], [0, cos s]] and a diagonal one. The
+    first of ``centre``, ``moves`` and ``zooms`` is for rows; a negative zoom mirrors.
     """
     import tensorflow as tf
 
@@ -101,8 +101,8 @@ def _transforms(
     )
 
 
-def _heads(n_images: Tensor, seed: Tensor) -> Tensor:
-    """Toss a coin for each image."""
+def _is_mirrored(n_images: Tensor, seed: Tensor) -> Tensor:
+    """Draw for each image whether it is mirrored, with probability 1/2."""
     import tensorflow as tf
 
     return tf.random.stateless_uniform((n_images,), seed + 2) < 0.5

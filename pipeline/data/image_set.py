@@ -1,4 +1,4 @@
-"""The images that a study works on, checked once at the boundary."""
+"""Images with labels, checked when they are loaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 
 Part = Literal["train", "test"]
 
-MIN_IMAGES_PER_CLASS = 2  # one for each side of the split
+MIN_IMAGES_PER_CLASS = 2  # one for training, one for validation
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class ImageSet:
     """Images with their labels.
 
     ``images`` has the shape (n, height, width, channels), or (n, length, channels) for sequences, as uint8 or
-    float32, in memory or on disk; ``labels`` the shape (n,) as int32, counting into ``class_names``.
+    float32, in memory or on disk; ``labels`` the shape (n,) as int32, indices into ``class_names``.
     """
 
     name: str
@@ -60,9 +60,9 @@ def make_image_set(
     class_names: tuple[str, ...] | None = None,
     part: Part = "train",
 ) -> ImageSet:
-    """Check raw arrays and bring them into the shapes of :class:`ImageSet`.
+    """Check raw arrays and convert them to the shapes of :class:`ImageSet`.
 
-    ``part`` says which of a data set they are: every class needs images for training, and none for the test.
+    ``part`` is the part of the data set that they are; every class must have images in the training part.
 
     Images of 2 axes get a channel axis. Arrays of 3 axes are sequences of (length, channels) where a sample is at
     least 8 times longer than wide, and grey images otherwise. One-hot labels become integers.
@@ -91,14 +91,16 @@ def _check_images(source: str, images: Array, part: Part) -> Array:
     if images.dtype != np.uint8:
         images = _narrow(images)
     if images.dtype == np.float32 and not np.isfinite(images).all():
-        raise DataError(f"{source}: x_{part} must hold finite pixels, got NaN or infinity; mend or drop those images")
+        raise DataError(
+            f"{source}: x_{part} must hold finite pixels, got NaN or infinity; correct or remove those images"
+        )
     is_sequence = images.ndim == 3 and images.shape[1] >= 8 * images.shape[2]
     return images if images.ndim == 4 or is_sequence else images[..., np.newaxis]
 
 
 def _narrow(images: Array) -> Array:
     whole = images.dtype.kind in "bui" and images.min() >= 0 and images.max() <= 255
-    with np.errstate(over="ignore"):  # becomes infinity, which is refused
+    with np.errstate(over="ignore"):  # an overflow becomes infinity, which is refused
         return images.astype(np.uint8 if whole else np.float32)
 
 
@@ -107,14 +109,14 @@ def _check_labels(source: str, labels: Array, part: Part, *, n_images: int) -> A
         labels = labels[:, 0]
     if labels.ndim not in (1, 2) or len(labels) != n_images:
         raise DataError(
-            f"{source}: y_{part} must have one label an image, shape ({n_images},) or one-hot ({n_images}, classes), "
+            f"{source}: y_{part} must have one label per image, shape ({n_images},) or one-hot ({n_images}, classes), "
             f"got {labels.shape}; align it with x_{part}"
         )
     if labels.dtype.kind not in "buif":
         raise DataError(f"{source}: y_{part} must hold whole numbers, got {labels.dtype}; number the classes from 0")
     if labels.ndim == 2:
         if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
-            raise DataError(f"{source}: one-hot y_{part} must hold a single 1 a row; encode it anew")
+            raise DataError(f"{source}: one-hot y_{part} must hold a single 1 in each row; encode it again")
         numbers: Array = labels.argmax(axis=1)
         return numbers
     unfit = labels[~np.isfinite(labels) | (labels != np.floor(np.abs(labels)))]
@@ -133,7 +135,7 @@ def _check_range(source: str, labels: Array, class_names: tuple[str, ...]) -> No
     if labels.max() >= n_classes:
         raise DataError(
             f"{source}: labels must lie between 0 and {n_classes - 1} ({n_classes} classes), got {labels.max()}; "
-            "mend the labels or the class names"
+            "correct the labels or the class names"
         )
 
 

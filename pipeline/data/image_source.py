@@ -1,4 +1,4 @@
-"""Where training images come from: labels and digest at once, pixels at whatever size a trial asks for."""
+"""Sources of training images: labels and digest are known at once, pixels are made at the size a trial asks for."""
 
 from __future__ import annotations
 
@@ -16,12 +16,7 @@ _RESIZED_AT_ONCE = 1000
 
 
 class ImageSource(Protocol):
-    """The training images of a data set, its sealed test part left out.
-
-    ``labels`` has the shape (n,) and counts into ``class_names``; images of the same ``groups`` number, shape (n,),
-    are byte-identical (None: nothing is known of duplicates); ``given_validation`` holds the indices of the images
-    that the data set itself sets apart for validation, or None.
-    """
+    """The training images of a data set, without its sealed test part."""
 
     @property
     def name(self) -> str:
@@ -33,7 +28,7 @@ class ImageSource(Protocol):
 
     @property
     def labels(self) -> Array:
-        """Class numbers, shape (n,)."""
+        """Class numbers, shape (n,): indices into ``class_names``."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -41,15 +36,15 @@ class ImageSource(Protocol):
 
     @property
     def groups(self) -> Array | None:
-        """Numbers that byte-identical images share, shape (n,)."""
+        """Numbers that byte-identical images share, shape (n,); None where duplicates are not known."""
 
     @property
     def given_validation(self) -> Array | None:
-        """Indices of the images set apart for validation by the data set itself."""
+        """Indices of the images that the data set itself sets apart for validation, or None."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one image as it is; -1 where images differ."""
+        """Shape of one image in its original size; -1 where images differ."""
 
     @property
     def dtype(self) -> str:
@@ -57,7 +52,7 @@ class ImageSource(Protocol):
 
     @property
     def profile(self) -> dict[str, object]:
-        """What else is worth knowing of the images, by name."""
+        """Further facts about the images, by name."""
 
     @property
     def digest(self) -> str:
@@ -67,7 +62,7 @@ class ImageSource(Protocol):
         """Return all images as squares of ``image_size`` pixels a side; 0: as they are.
 
         Raises:
-            DataError: they cannot be had at that size.
+            DataError: they are not available at that size.
         """
 
 
@@ -111,7 +106,7 @@ class ArrayImages:
 
     @property
     def profile(self) -> dict[str, object]:
-        """Nothing that the labels do not tell."""
+        """Empty: nothing more is known of an array."""
         return {}
 
     @cached_property

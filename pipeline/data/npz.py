@@ -1,4 +1,4 @@
-"""Read one part of an ``.npz``: of the other's arrays, the headers alone are read."""
+"""Read one part of an ``.npz``; of the arrays of the other part only the headers are read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_npz(path: Path, *, part: Part, name: str, class_names: tuple[str, ...] 
     """Read images and labels of one ``part``, and ``class_names`` where the file has them.
 
     Raises:
-        DataError: no readable npz, an array is missing, pickled or of a wrong shape, or the images break a rule.
+        DataError: not a readable npz, an array is missing, pickled or of a wrong shape, or the images break a rule.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -30,7 +30,7 @@ def read_npz(path: Path, *, part: Part, name: str, class_names: tuple[str, ...] 
             if "class_names.npy" in archive.namelist():
                 class_names = _class_names(archive, path)
     except _BROKEN as error:
-        raise DataError(f"{path}: not a readable .npz ({error}); write it anew with numpy.savez") from error
+        raise DataError(f"{path}: not a readable .npz ({error}); write it again with numpy.savez") from error
     return make_image_set(
         name=name, source=str(path), images=images, labels=labels, class_names=class_names, part=part
     )  # fmt: skip
@@ -45,7 +45,7 @@ def _check_headers(archive: zipfile.ZipFile, path: Path) -> None:
     shapes = {key: _shape(archive, key, path) for key in _NEEDED}
     if shapes["y_test"][:1] != shapes["x_test"][:1]:
         raise DataError(
-            f"{path}: y_test must have one label an image of x_test, got {shapes['y_test']} for {shapes['x_test']}; "
+            f"{path}: y_test must have one label per image of x_test, got {shapes['y_test']} for {shapes['x_test']}; "
             "align them"
         )
     if shapes["x_test"][1:] != shapes["x_train"][1:]:
@@ -60,7 +60,7 @@ def _class_names(archive: zipfile.ZipFile, path: Path) -> tuple[str, ...]:
     if names.ndim != 1 or len(np.unique(names)) < len(names):
         raise DataError(
             f"{path}: class_names must be a list of different names, got the shape {names.shape} with "
-            f"{len(np.unique(names))} different names; mend it"
+            f"{len(np.unique(names))} different names; correct it"
         )
     return tuple(names.astype(str).tolist())
 

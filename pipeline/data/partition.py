@@ -1,4 +1,4 @@
-"""Which images train and which choose between networks: every class on both sides, duplicates on one."""
+"""Split images into training and validation: every class on both sides, duplicates on the same side."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Partition:
 
 
 def make_partition(source: ImageSource, *, seed: int, validation_share: float | None = None) -> Partition:
-    """Set validation images apart: those that the data set itself names, else a stratified part.
+    """Set validation images apart: those that the data set itself sets apart, else a stratified sample.
 
-    That part is ``validation_share`` of the images, by default a tenth, and more for small sets: up to a fifth, or
-    1,000 images.
+    The sample is ``validation_share`` of the images, by default a tenth; of less than 10,000 images it is 1,000, but no
+    more than a fifth.
 
     Raises:
-        DataError: too few images to have every class on both sides.
+        DataError: there are too few images to have every class on both sides.
     """
     from sklearn.model_selection import train_test_split
 
@@ -80,14 +80,14 @@ def _distinct(source: ImageSource) -> tuple[Array, Array]:
 
 
 def _with_duplicates(source: ImageSource, images: Array) -> Array:
-    """Return ``images`` in ascending order with every duplicate of one of them."""
+    """Return ``images`` and all of their duplicates in ascending order."""
     if source.groups is None:
         return np.sort(images)
     return np.flatnonzero(np.isin(source.groups, source.groups[images]))
 
 
 def _with_every_class(labels: Array, train: Array, validation: Array) -> tuple[Array, Array]:
-    """Move an image of each class that rounding left out of one side there."""
+    """Move one image of each class that a side lacks, because of rounding, to that side."""
     to_validation, to_train = _lacking(labels, train, validation), _lacking(labels, validation, train)
     train = np.union1d(np.setdiff1d(train, to_validation), to_train)
     validation = np.union1d(np.setdiff1d(validation, to_train), to_validation)

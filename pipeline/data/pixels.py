@@ -1,4 +1,4 @@
-"""Pixels in memory, or on disk where there are too many of them; both are asked for by index."""
+"""Pixels in memory, or on disk where they are too large for it; both are read by index."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _READ_AT_ONCE = 1000
 
 @dataclass(frozen=True, eq=False)
 class StoredPixels:
-    """Images of an array on disk, read when they are asked for.
+    """Images of an array on disk, read when they are indexed.
 
-    ``array``, a ``numpy.memmap``, has the shape (n, height, width, channels); ``rows`` are the images of it that
-    belong here, in their order.
+    ``array``, a ``numpy.memmap``, has the shape (n, height, width, channels); ``rows`` are the indices of these images
+    in it, in their order.
     """
 
     array: _Array
@@ -27,7 +27,7 @@ class StoredPixels:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape as of an array in memory."""
+        """Shape of all images, as of an array in memory."""
         return (len(self.rows), *self.array.shape[1:])
 
     @property
@@ -52,7 +52,7 @@ Pixels = _Array | StoredPixels
 
 
 def take(pixels: Pixels, indices: _Array) -> Pixels:
-    """Return the images at ``indices``: a copy of those in memory, and those on disk where they are."""
+    """Return the images at ``indices``: a copy of images in memory, while those on disk stay there."""
     return pixels.only(indices) if isinstance(pixels, StoredPixels) else pixels[indices]
 
 

@@ -10,12 +10,12 @@ import numpy as np
 from pipeline.data.image_set import Array
 from pipeline.data.pixels import Pixels, extremes, extremes_per_channel, in_parts
 
-_LEAST_SPAN = 1e-6  # images of one value are divided by this
+_LEAST_SPAN = 1e-6  # the divisor where all pixels have one value
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """``pixel * factor + offset``, one pair a channel."""
+    """``pixel * factor + offset``, with a factor and an offset for each channel."""
 
     factor: tuple[float, ...]
     offset: tuple[float, ...]
@@ -29,7 +29,7 @@ class Scaling:
 def fit_scaling(kind: str, images: Pixels) -> Scaling:
     """Fit the scaling that the knob ``scaling`` names on training images of shape (n, ..., channels).
 
-    ``zero_one`` takes the pixel range to 0..1, ``min_max`` the least and greatest value of the whole array,
+    ``zero_one`` maps the pixel range to 0..1, ``min_max`` the least and greatest value of the whole array,
     ``min_max_per_channel`` those of each channel; ``standard`` gives each channel mean 0 and deviation 1.
     """
     if kind == "standard":
@@ -44,12 +44,12 @@ def fit_scaling(kind: str, images: Pixels) -> Scaling:
 
 
 def pixel_range(images: Pixels) -> tuple[float, float]:
-    """Return black and white: 0 and 255 for whole pixels, the least and the greatest value for others."""
+    """Return the values of black and white: 0 and 255 for uint8, the least and the greatest pixel for float32."""
     return (0.0, 255.0) if images.dtype == np.uint8 else extremes(images)
 
 
 def scale_to_bytes(images: Pixels) -> Scaling:
-    """Fit the scaling of training images to 0..255, which backbones take; whole pixels stay as they are."""
+    """Fit the scaling of training images to 0..255, which backbones take; uint8 pixels stay as they are."""
     n_channels = images.shape[-1]
     if images.dtype == np.uint8:
         return Scaling((1.0,) * n_channels, (0.0,) * n_channels)
@@ -58,13 +58,13 @@ def scale_to_bytes(images: Pixels) -> Scaling:
 
 
 def _from_origin(origin: Array, span: Array) -> Scaling:
-    """Return the scaling that takes ``origin`` to 0 and ``span`` to 1, one of each a channel."""
+    """Return the scaling that maps ``origin`` to 0 and ``origin + span`` to 1, given for each channel."""
     span = np.maximum(span, _LEAST_SPAN)
     return Scaling(tuple((1 / span).tolist()), tuple((-origin / span).tolist()))
 
 
 def _mean(images: Pixels, of: Callable[[Array], Array]) -> Array:
-    """Return the mean of a function of the pixels, one a channel; images are read a part at a time."""
+    """Return the mean of a function of the pixels for each channel; images are read a part at a time."""
     n_channels = images.shape[-1]
     total = np.zeros(n_channels)
     for part in in_parts(images):

@@ -1,4 +1,4 @@
-"""The sealed test part of a data set. This is the one place that opens it, and promotion alone may import this."""
+"""The sealed test part of a data set. Only this module opens it, and only promotion may import this module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.settings import DataSettings
 
 
 class TestImages(Protocol):
-    """The test images of a data set, at whatever size a network takes them."""
+    """The test images of a data set, at any size."""
 
     @property
     def labels(self) -> Array:
@@ -32,14 +32,14 @@ class TestImages(Protocol):
         """Return all images as squares of ``image_size`` pixels a side; 0: as they are.
 
         Raises:
-            DataError: they cannot be had at that size.
+            DataError: they are not available at that size.
         """
 
 
 def open_test_images(settings: DataSettings, training: ImageSource) -> TestImages:
     """Open the test images of the data set whose ``training`` images were loaded with the same settings.
 
-    Whoever calls this looks at them: the opening is to be recorded first.
+    The caller must record the opening first: from here on the test images count as seen.
 
     Raises:
         DataError: the test images break a rule.

@@ -1,4 +1,4 @@
-"""From the ``dataset`` setting to the images that networks are trained and chosen on."""
+"""Load the images of the ``dataset`` setting, split into training and validation images."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from pipeline.settings import DataSettings, dataset_name
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The images that networks are fitted on, and those that choose between networks, at one size.
+    """Training and validation images at one size.
 
-    ``images`` are both, in the data set's order, and ``digest`` is the data set's. The latter are none where a network
-    is fitted on all images, once its configuration is chosen.
+    ``images`` are both, in the data set's order, and ``digest`` is the data set's. There are no validation images where
+    a network is fitted on all images, after its configuration was chosen.
     """
 
     images: ImageSet
@@ -35,16 +35,16 @@ class Split:
 
     @cached_property
     def train(self) -> ImageSet:
-        """The images that networks are fitted on."""
+        """The training images."""
         return self.images.subset(self.partition.train)
 
     @cached_property
     def validation(self) -> ImageSet:
-        """The images that choose between networks."""
+        """The validation images."""
         return self.images.subset(self.partition.validation)
 
     def with_pixels(self, pixels: Array) -> Split:
-        """Return the same split with something else in the place of each image, in the data set's order."""
+        """Return the same split with ``pixels``, shape (n, ...), in place of the images, in the data set's order."""
         return replace(self, images=replace(self.images, images=pixels))
 
     @property
@@ -60,9 +60,9 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """All that may be seen of a data set before promotion: its training images, split, at any size.
+    """The training images of a data set, split, at any size; the sealed test part is not among them.
 
-    Where there are ``folds``, networks are judged on each of them in turn, and not on the ``partition``.
+    Where there are ``folds``, networks are evaluated on each of them in turn, and not on the ``partition``.
     """
 
     images: ImageSource
@@ -77,17 +77,17 @@ class TrainingData:
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
-        """What networks are judged on: the folds, or the one partition."""
+        """The splits that networks are evaluated on: the folds, or the one partition."""
         return self.folds or (self.partition,)
 
     @property
     def n_splits(self) -> int:
-        """How many times a configuration is trained to be judged."""
+        """How many times a configuration is trained to be evaluated."""
         return len(self.partitions)
 
     @property
     def split_digest(self) -> str:
-        """16 hexadecimal digits; figures are comparable where they are the same: the same validation images."""
+        """16 hexadecimal digits of data set and validation images; scores are comparable where they are the same."""
         validation = (np.ascontiguousarray(part.validation, dtype=np.int64).tobytes() for part in self.partitions)
         return hashlib.sha256(self.digest.encode() + b"|".join(validation)).hexdigest()[:16]
 
@@ -109,24 +109,24 @@ class TrainingData:
         """Return the split at ``image_size`` pixels a side; 0: as the images are.
 
         Raises:
-            DataError: the images cannot be had at that size.
+            DataError: the images are not available at that size.
         """
         return self._split(self.partition, image_size)
 
     def whole(self, image_size: int) -> Split:
-        """Return all images for fitting at ``image_size``, and none for validation.
+        """Return all images for training at ``image_size``, and none for validation.
 
         Raises:
-            DataError: the images cannot be had at that size.
+            DataError: the images are not available at that size.
         """
         everything = np.arange(len(self.images.labels))
         return self._split(Partition(everything, everything[:0]), image_size)
 
     def splits(self, image_size: int) -> Iterator[Split]:
-        """Yield what networks are judged on at ``image_size``, one split at a time: each is a copy of the images.
+        """Yield the splits that networks are evaluated on at ``image_size``; each is a copy of the images.
 
         Raises:
-            DataError: the images cannot be had at that size.
+            DataError: the images are not available at that size.
         """
         return (self._split(partition, image_size) for partition in self.partitions)
 
@@ -157,7 +157,7 @@ def load_images(dataset: str, data_dir: Path) -> ImageSource:
     if dataset in NAMES:
         return ArrayImages(load_named(dataset, data_dir, part="train"))
     path = Path(dataset).expanduser()
-    if os.path.isdir(path):  # as the methods of Path do not, it answers for what may not be read, too
+    if os.path.isdir(path):  # unlike Path.is_dir, it does not raise where permission is denied
         return load_photographs(path, name=dataset_name(dataset))
     if path.suffix != ".npz" and (os.path.exists(path) or path.name == dataset):
         raise DataError(
@@ -165,5 +165,5 @@ def load_images(dataset: str, data_dir: Path) -> ImageSource:
             f"got '{dataset}'; {did_you_mean(dataset, NAMES)}"
         )
     if not os.path.isfile(path):
-        raise DataError(f"dataset '{path}' is no file and no folder; check the path")
+        raise DataError(f"dataset '{path}' is neither a file nor a folder; check the path")
     return ArrayImages(read_npz(path, part="train", name=path.stem))

@@ -1,4 +1,4 @@
-"""What pixels are: whole batches changed in brightness and contrast, or erased in part, each image by its own draw."""
+"""Change brightness and contrast of whole batches, and erase squares, with random numbers drawn for each image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Tensor = Any
 def change_brightness(images: Tensor, seed: Tensor, reach: float, pixel_range: tuple[float, float]) -> Tensor:
     """Multiply each image's distance from black by a factor of 1 - reach to 1 + reach; returns float32.
 
-    ``pixel_range`` is black and white; what becomes brighter than white stays white.
+    ``pixel_range`` is the values of black and white; results are clipped to it.
     """
     import tensorflow as tf
 
@@ -29,7 +29,7 @@ def change_contrast(images: Tensor, seed: Tensor, reach: float) -> Tensor:
 
 
 def as_type(pixels: Tensor, dtype: Any) -> Tensor:
-    """Return pixels in the type ``dtype``: whole ones are rounded, and kept within 0..255."""
+    """Return pixels as ``dtype``; for integers they are rounded and clipped to 0..255."""
     import tensorflow as tf
 
     if pixels.dtype == dtype:
@@ -38,7 +38,7 @@ def as_type(pixels: Tensor, dtype: Any) -> Tensor:
 
 
 def erase(images: Tensor, seed: Tensor, input_shape: tuple[int, ...], share: float) -> Tensor:
-    """Give a square with ``share`` of the image's sides, anywhere in it, the image's mean of each channel."""
+    """Fill a square, ``share`` of the image's sides wide and placed at random, with the mean of each channel."""
     import tensorflow as tf
 
     n_images, rank = tf.shape(images)[0], len(input_shape)
@@ -56,7 +56,7 @@ def erase(images: Tensor, seed: Tensor, input_shape: tuple[int, ...], share: flo
 
 
 def _factors(images: Tensor, seed: Tensor, reach: float) -> Tensor:
-    """Draw one factor an image, in a shape that multiplies its pixels."""
+    """Draw one factor for each image, in a shape that broadcasts over its pixels."""
     import tensorflow as tf
 
     shape = tf.concat([tf.shape(images)[:1], tf.ones(images.shape.rank - 1, tf.int32)], 0)

@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.data.image_set import Array
-from pipeline.data.photographs.decoding import decode_to_fit
-from pipeline.data.photographs.threads import in_threads
-from pipeline.data.pictures import read_picture
+from pipeline.data.photographs.decoding import decode_to_fit, in_threads, read_picture
 from pipeline.errors import DataError
 from pipeline.tracking.loaded_model import LoadedModel, load_model
 from pipeline.tracking.store import TrackingStore

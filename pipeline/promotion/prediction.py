@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.data.pictures import find_pictures
+from pipeline.data.photographs.files import find_pictures
 from pipeline.errors import DataError
 from pipeline.evaluation.canvas import draw_gallery
 from pipeline.promotion.labelling import MOST_SHOWN, Labels, label

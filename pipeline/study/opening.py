@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import optuna
-from filelock import FileLock, Timeout
 
 from pipeline.data.source import TrainingData
 from pipeline.errors import SettingError
 from pipeline.knobs.space import SearchSpace
+from pipeline.locks import held
 from pipeline.settings import SearchSettings, StudyPlaces
 from pipeline.study.storage import open_storage
 from pipeline.training.metric import Metric
@@ -57,26 +56,17 @@ def check_identity(study: optuna.Study | None, preparation: Preparation) -> None
         )
 
 
-@contextmanager
-def locked(places: StudyPlaces) -> Iterator[None]:
+def locked(places: StudyPlaces) -> AbstractContextManager[None]:
     """Hold the study's lock, so that one command at a time coordinates it.
 
     Raises:
         SettingError: another command holds it.
     """
-    places.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(places.lock)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise SettingError(
-            f"a study is searched by one command at a time, and another one is at work on '{places.study}'; "
-            "wait for it, or give --study another name"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    error = SettingError(
+        f"a study is searched by one command at a time, and another one is at work on '{places.study}'; "
+        "wait for it, or give --study another name"
+    )
+    return held(places.lock, seconds=0, error=error)
 
 
 def open_study(location: str, preparation: Preparation) -> optuna.Study:

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.cache import ArrayCache
 from pipeline.data.image_set import Array
 from pipeline.data.pixels import Pixels
 from pipeline.data.source import Split
 from pipeline.model.architecture import Architecture
 from pipeline.model.backbone_weights import require_weights
 from pipeline.model.transfer import build_frozen_part
-from pipeline.settings import default_data_dir
+from pipeline.settings import cache_dir, default_data_dir
 from pipeline.training.ending import OnBatch, TrainingStopped
-from pipeline.training.feature_store import FeatureStore
 
 _PIXELS_AT_ONCE = 2**20  # a batch of 20 images of 224 x 224, whose first maps in VGG16 take 256 MB
 _IMAGES_AT_ONCE = 256
@@ -80,7 +80,7 @@ class BackboneCache:
     """
 
     data_dir: Path = field(default_factory=default_data_dir)
-    store: FeatureStore = field(default_factory=FeatureStore)
+    store: ArrayCache = field(default_factory=lambda: ArrayCache(cache_dir() / "features"))
     on_batch: OnBatch = lambda share: None
     _parts: dict[tuple[object, ...], FrozenPart] = field(default_factory=dict)
 
@@ -110,7 +110,7 @@ class BackboneCache:
         told = f"{split.digest}{images.shape}{images.dtype}{architecture.pixel_scaling}{part.digest}{kept}"
         key = f"{architecture.backbone}-{kept}-{hashlib.sha256(told.encode()).hexdigest()[:32]}"
         array = self.store.get(
-            key, (len(images), *part.shape(head)), lambda: part.features(images, head, self.on_batch),
+            key, (len(images), *part.shape(head)), np.float32, lambda: part.features(images, head, self.on_batch),
             wait=lambda: check(self.on_batch, 0.0),
         )  # fmt: skip
         return array if head == "flatten" else array[:, 0 if head == "global_average" else 1]

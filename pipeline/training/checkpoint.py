@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.array_file import write_whole
-from pipeline.data.cache_room import make_room
+from pipeline.data.cache import make_room, write_whole
 from pipeline.data.image_set import Array
 from pipeline.training.ending import Cause, Ending
 from pipeline.training.result import Epoch

@@ -28,19 +28,19 @@ IMAGE_REFUSALS = [
     (np.array(3), "got (); reshape it"),
     (PIXELS * 1j, "x_train must hold numbers, got complex128; convert it to uint8 or float32"),
     (PIXELS.astype(str), "x_train must hold numbers, got <U3; convert it"),
-    (np.where(PIXELS == 9, np.nan, PIXELS), "x_train must hold finite pixels, got NaN or infinity; mend or drop"),
-    (np.where(PIXELS == 9, np.inf, PIXELS), "x_train must hold finite pixels, got NaN or infinity; mend or drop"),
-    (PIXELS * 1e300, "x_train must hold finite pixels, got NaN or infinity; mend or drop"),
+    (np.where(PIXELS == 9, np.nan, PIXELS), "x_train must hold finite pixels, got NaN or infinity; correct or remove"),
+    (np.where(PIXELS == 9, np.inf, PIXELS), "x_train must hold finite pixels, got NaN or infinity; correct or remove"),
+    (PIXELS * 1e300, "x_train must hold finite pixels, got NaN or infinity; correct or remove"),
     (OBJECTS, "x_train must be a plain array, got pickled objects; save it as numbers"),
 ]
 
 LABEL_REFUSALS = [
-    (LABELS[:5], "y_train must have one label an image, shape (6,) or one-hot (6, classes), got (5,); align it"),
+    (LABELS[:5], "y_train must have one label per image, shape (6,) or one-hot (6, classes), got (5,); align it"),
     (np.array(3), "got (); align it with x_train"),
     (np.zeros((6, 2, 2)), "got (6, 2, 2); align it with x_train"),
     (np.array(list("aabbcc")), "y_train must hold whole numbers, got <U1; number the classes from 0"),
-    (np.ones((6, 3)), "one-hot y_train must hold a single 1 a row; encode it anew"),
-    (np.eye(3)[LABELS] * 0.5, "one-hot y_train must hold a single 1 a row; encode it anew"),
+    (np.ones((6, 3)), "one-hot y_train must hold a single 1 in each row; encode it again"),
+    (np.eye(3)[LABELS] * 0.5, "one-hot y_train must hold a single 1 in each row; encode it again"),
     (LABELS - 1, "labels must be whole numbers from 0, got -1; number the classes from 0"),
     (LABELS + 0.5, "labels must be whole numbers from 0, got 0.5; number the classes from 0"),
     (np.array([0, 0, 1, 1, 2, np.nan]), "labels must be whole numbers from 0, got nan; number"),
@@ -53,13 +53,16 @@ LABEL_REFUSALS = [
 ]
 
 OTHER_REFUSALS = [
-    ({"class_names": np.array(["cat", "dog"])}, "labels must lie between 0 and 1 (2 classes), got 2; mend the labels"),
+    (
+        {"class_names": np.array(["cat", "dog"])},
+        "labels must lie between 0 and 1 (2 classes), got 2; correct the labels",
+    ),
     ({"class_names": np.array(["a", "b", "c", "d"])}, "every class must have at least 2 .* too few of d (0); add"),
     ({"class_names": np.array("cat")}, "class_names must be a list of different names, got the shape ()"),
     ({"class_names": np.array(["a", "b", "b"])}, "a list of different names, got the shape (3,) with 2 different"),
     ({"class_names": np.array(["a", None, "b"], dtype=object)}, "class_names must be a plain array (Object arrays"),
     ({"x_test": PIXELS[:, :3]}, "x_train and x_test must hold images of one shape, got (4, 5) and (3, 5); resize"),
-    ({"y_test": LABELS[:4]}, "y_test must have one label an image of x_test, got (4,) for (6, 4, 5); align them"),
+    ({"y_test": LABELS[:4]}, "y_test must have one label per image of x_test, got (4,) for (6, 4, 5); align them"),
     ({"x_test": OBJECTS}, "x_test must be a plain array, got pickled objects; save it as numbers"),
     ({"y_test": OBJECTS}, "y_test must be a plain array, got pickled objects; save it as numbers"),
 ]
@@ -140,7 +143,7 @@ def test_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> N
     path = tmp_path / "mine.npz"
     path.write_bytes(content)
 
-    assert refusal(path) == "not a readable .npz (File is not a zip file); write it anew with numpy.savez"
+    assert refusal(path) == "not a readable .npz (File is not a zip file); write it again with numpy.savez"
 
 
 def test_truncated_archive_is_refused(tmp_path: Path) -> None:
@@ -168,8 +171,8 @@ def test_damaged_training_images_are_refused(tmp_path: Path, save: Any) -> None:
         ("cifar", "got 'cifar'; did you mean 'cifar10'?"),
         ("mnsit", "got 'mnsit'; did you mean 'mnist'?"),
         ("photos", "got 'photos'; use one of: cifar10, cifar100, digits, fashion_mnist, mnist"),
-        ("photos/", "dataset 'photos' is no file and no folder; check the path"),
-        ("no.npz", "dataset 'no.npz' is no file and no folder; check the path"),
+        ("photos/", "dataset 'photos' is neither a file nor a folder; check the path"),
+        ("no.npz", "dataset 'no.npz' is neither a file nor a folder; check the path"),
     ],
 )
 def test_unknown_data_set_is_refused(tmp_path: Path, dataset: str, message: str) -> None:
@@ -186,7 +189,7 @@ def test_failed_download_says_which_file_to_put_where(tmp_path: Path) -> None:
 
     message = str(caught.value)
     assert message.splitlines() == [message]
-    assert_holds(message, "data set 'mnist' is neither at .* URL fetch failure .* put a file mnist.npz .* --data-dir")
+    assert_holds(message, "data set 'mnist' is not at .* URL fetch failure .* put a file mnist.npz .* --data-dir")
     assert not (tmp_path / "data" / "mnist.npz").exists()
 
 

@@ -131,7 +131,7 @@ def validation_is_a_copy_of_test(root: Path) -> None:
 
 
 REFUSALS: list[tuple[Callable[[Path], None], tuple[str, ...]]] = [
-    (nothing, ("photographs must lie in one folder a class", "got no image among 0 files; check the path")),
+    (nothing, ("photographs must lie in one folder per class", "got no image among 0 files; check the path")),
     (only_other_files, ("got no image among 2 files; check the path",)),
     (loose_beside_folders, ("got a mixture (sun1.png, rain/rain0.png); move one or the other away",)),
     (split_beside_classes, ("got a mixture (train beside more); move one or the other away",)),
@@ -184,7 +184,7 @@ def test_file_that_is_no_whole_image_is_refused(tmp_path: Path, name: str, conte
 
     message = refusal(root)
 
-    assert_holds(message, f"1 of 9 files cannot be read as images: sun/{name} ({reason}); mend or remove them")
+    assert_holds(message, f"1 of 9 files cannot be read as images: sun/{name} ({reason}); repair or remove them")
 
 
 def test_all_broken_files_are_counted_in_one_line(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_folder_that_may_not_be_read_is_refused(open_folder: Path) -> None:
 
     (root / "sun").chmod(0o755)  # so that it can be removed
     assert str(caught.value) == (
-        f"{root / 'sun'}: the folder cannot be read (Permission denied); mend its permissions, or move it away"
+        f"{root / 'sun'}: the folder cannot be read (Permission denied); change its permissions, or move it away"
     )
 
 
@@ -266,7 +266,7 @@ def test_file_that_may_not_be_read_is_refused(open_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("dataset", "parts"),
     [
-        ("no/such/folder", ("'no/such/folder' is no file and no folder; check the path",)),
+        ("no/such/folder", ("'no/such/folder' is neither a file nor a folder; check the path",)),
         ("cifra10", ("the path of an .npz file or that of a folder", "got 'cifra10'; did you mean 'cifar10'?")),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ import pytest
 from pictures import COLOURS, load, picture, write_classes
 from PIL import Image, ImageOps
 
-from pipeline.data.photographs.cache import CacheEntry
-from pipeline.data.photographs.folder import load_photographs
+from pipeline.data.cache import ArrayCache
+from pipeline.data.photographs.folder import PhotographFolder, load_photographs
 from pipeline.settings import cache_dir
 
 SIDE = 16
@@ -36,6 +37,11 @@ def mirror_unseen(folder: Path) -> None:
             mirrored = ImageOps.mirror(image)
         mirrored.save(path)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def entry_of(images: PhotographFolder) -> Path:
+    """Return the folder that keeps what is known of a folder of photographs."""
+    return images.cache.folder / images.state
 
 
 def bitmaps(root: Path, n_files: int = 8) -> Path:
@@ -69,23 +75,23 @@ def test_each_size_has_a_file_that_is_written_once(photos: Path) -> None:
     images = load(photos)
     images.images_at(SIDE)
     images.images_at(8)
-    before = {path.name: path.stat().st_ino for path in images.cache.folder.iterdir()}
+    before = {path.name: path.stat().st_ino for path in entry_of(images).iterdir()}
 
     again = load(photos)
     again.images_at(SIDE)
     again.images_at(8)
 
-    assert {path.name: path.stat().st_ino for path in images.cache.folder.iterdir()} == before
-    assert set(before) == {"scan.json", "pixels-16.npy", "pixels-8.npy", "lock"}
+    assert {path.name: path.stat().st_ino for path in entry_of(images).iterdir()} == before
+    assert set(before) == {"scan.npy", "pixels-16.npy", "pixels-8.npy"}
 
 
 def test_kept_pixels_are_those_of_photographs_that_are_not_sealed(photos: Path) -> None:
     images = load(photos)
     seen = images.images_at(SIDE).images
 
-    kept = np.load(images.cache.folder / f"pixels-{SIDE}.npy")
+    kept = np.load(entry_of(images) / f"pixels-{SIDE}.npy")
 
-    assert len(kept) == 16 - len(images.sealed.paths)
+    assert len(kept) == 16 - len(images.open_sealed().paths)
     assert np.array_equal(kept, seen)
 
 
@@ -114,11 +120,11 @@ def rename(root: Path) -> None:
 
 @pytest.mark.parametrize("change", [touch, add, remove, grow, rename])
 def test_changed_folder_is_another_entry(photos: Path, change: object) -> None:
-    before = load(photos).cache.folder
+    before = entry_of(load(photos))
 
     change(photos)  # type: ignore[operator]
 
-    assert load(photos).cache.folder != before
+    assert entry_of(load(photos)) != before
 
 
 def test_folders_that_agree_in_names_sizes_and_times_have_entries_of_their_own(tmp_path: Path) -> None:
@@ -137,7 +143,7 @@ def test_folder_is_the_same_by_whatever_path(photos: Path, tmp_path: Path, monke
     (tmp_path / "link").symlink_to(photos, target_is_directory=True)
     monkeypatch.chdir(tmp_path)
 
-    entries = {load(path, tmp_path / "cache").cache.folder for path in (photos, Path("photos"), tmp_path / "link")}
+    entries = {entry_of(load(path, tmp_path / "cache")) for path in (photos, Path("photos"), tmp_path / "link")}
 
     assert len(entries) == 1
 
@@ -169,20 +175,20 @@ def test_full_disk_stops_nothing_and_leaves_no_part_of_a_file(photos: Path) -> N
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == expected.tobytes()
-    assert sorted(path.name for path in cache.rglob("*") if path.is_file()) == ["lock", "scan.json"]
+    assert sorted(path.name for path in cache.rglob("*") if path.is_file()) == ["scan.npy"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "other shape", "gone"])
 def test_damaged_cache_is_made_again(photos: Path, damage: str) -> None:
     images = load(photos)
     expected = images.images_at(SIDE).images
-    stored = images.cache.folder / f"pixels-{SIDE}.npy"
+    stored = entry_of(images) / f"pixels-{SIDE}.npy"
     content = stored.read_bytes()
-    (images.cache.folder / "scan.json").write_text("[[")
+    (entry_of(images) / "scan.npy").write_text("[[")
     if damage == "gone":
-        for path in images.cache.folder.iterdir():
+        for path in entry_of(images).iterdir():
             path.unlink()
-        images.cache.folder.rmdir()
+        entry_of(images).rmdir()
     elif damage == "other shape":
         np.save(stored, np.zeros((3, SIDE, SIDE, 3), np.uint8))
     else:
@@ -207,32 +213,25 @@ def test_processes_that_start_at_once_share_one_file(photos: Path, tmp_path: Pat
     images = load(photos, tmp_path / "cache")
     expected = f"{images.images_at(SIDE).images.sum()} {images.digest}\n".encode()
     assert answers == [(expected, b"")] * 4
-    names = sorted(path.name for path in images.cache.folder.iterdir())
-    assert names == ["lock", f"pixels-{SIDE}.npy", "scan.json"]
+    names = sorted(path.name for path in entry_of(images).iterdir())
+    assert names == [f"pixels-{SIDE}.npy", "scan.npy"]
 
 
-def test_longest_unused_entries_go_above_the_bound(tmp_path: Path) -> None:
-    for age, name in enumerate(("new", "middle", "old")):
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "pixels-8.npy").write_bytes(bytes(1000))
-        os.utime(folder, (1e9 - age, 1e9 - age))
+def test_longest_unused_folders_go_above_the_bound(tmp_path: Path) -> None:
+    images = [load(bitmaps(tmp_path / name), tmp_path / "cache") for name in ("one", "two", "three")]
+    for age, entry in enumerate((entry_of(images[0]), entry_of(images[1]))):
+        os.utime(entry, (1e9 - age, 1e9 - age))
+    scan_bytes = (entry_of(images[0]) / "scan.npy").stat().st_size
+    pixel_bytes = len(images[2].labels) * SIDE * SIDE * 3 + 128
+    bounded = replace(images[2], cache=ArrayCache(tmp_path / "cache", most_bytes=pixel_bytes + 2 * scan_bytes))
 
-    CacheEntry(tmp_path / "mine", most_bytes=2500).keep_scan(())
+    bounded.images_at(SIDE)
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["middle", "mine", "new"]
-
-
-def test_entry_in_use_stays_however_large_it_is(tmp_path: Path) -> None:
-    entry = CacheEntry(tmp_path / "mine", most_bytes=1)
-
-    entry.keep_scan(())
-
-    assert entry.read_scan() == ()
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {images[0].state, images[2].state}
 
 
 def test_opening_an_entry_counts_as_use(photos: Path) -> None:
-    folder = load(photos).cache.folder
+    folder = entry_of(load(photos))
     os.utime(folder, (0, 0))
 
     load(photos)
@@ -244,8 +243,8 @@ def test_cache_is_in_the_users_cache_folder(photos: Path, tmp_path: Path, monkey
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     images = load_photographs(photos, name="mine")
 
-    assert images.cache.folder.parent == tmp_path / "xdg" / "knobsearch" / "photographs"
-    assert images.cache.folder.is_dir()
+    assert images.cache.folder == tmp_path / "xdg" / "knobsearch" / "photographs"
+    assert entry_of(images).is_dir()
 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -263,5 +262,5 @@ def test_file_that_goes_while_a_search_runs_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         images.images_at(SIDE)
 
-    assert str(caught.value).startswith(f"{gone}: photographs must stay as they are while they are used")
-    assert not list(images.cache.folder.glob("pixels*"))
+    assert str(caught.value).startswith(f"{gone}: photographs must not be changed or removed while they are used")
+    assert not list(entry_of(images).glob("pixels*"))

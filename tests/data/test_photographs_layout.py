@@ -31,7 +31,7 @@ def test_class_folders_are_classes_whatever_lies_deeper_in_them(tmp_path: Path) 
 
     assert images.class_names == ("rain", "sun")
     assert all_names(images) == {str(path.relative_to(root)) for path in root.rglob("*.png")}
-    assert {str(path.relative_to(root).parts[0]) for path in images.sealed.paths} == {"rain", "sun"}
+    assert {str(path.relative_to(root).parts[0]) for path in images.open_sealed().paths} == {"rain", "sun"}
     assert images.given_validation is None
 
 
@@ -61,7 +61,7 @@ def test_without_a_test_folder_a_part_of_train_is_sealed(tmp_path: Path) -> None
 
     assert (len(images.selection.train), len(images.selection.validation)) == (34, 8)
     assert {name.split("/")[0] for name in names(images.selection.sealed)} == {"train"}
-    assert np.bincount(images.sealed.labels).tolist() == [3, 3]
+    assert np.bincount(images.open_sealed().labels).tolist() == [3, 3]
 
 
 def test_without_a_validation_folder_none_is_given(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_without_a_validation_folder_none_is_given(tmp_path: Path) -> None:
 
     assert images.given_validation is None
     assert len(images.labels) == 40
-    assert len(images.sealed.paths) == 8
+    assert len(images.open_sealed().paths) == 8
 
 
 @pytest.mark.parametrize(

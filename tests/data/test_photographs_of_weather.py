@@ -52,7 +52,7 @@ def test_four_classes_are_split_about_seven_to_three(weather: TrainingData) -> N
 def test_another_seed_validates_otherwise_and_seals_the_same(weather: TrainingData) -> None:
     other = load(1)
 
-    assert other.images.sealed.paths == weather.images.sealed.paths  # type: ignore[attr-defined]
+    assert other.images.open_sealed().paths == weather.images.open_sealed().paths  # type: ignore[attr-defined]
     assert other.digest == weather.digest
     assert other.split_digest != weather.split_digest
 

@@ -30,9 +30,9 @@ def test_sealed_part_is_a_stratified_share_that_no_seed_changes(tmp_path: Path) 
 
     images, again = load(root), load(root)
 
-    assert np.bincount(images.sealed.labels).tolist() == [6, 6]
-    assert images.sealed.paths == again.sealed.paths
-    assert all(path.is_file() for path in images.sealed.paths)
+    assert np.bincount(images.open_sealed().labels).tolist() == [6, 6]
+    assert images.open_sealed().paths == again.open_sealed().paths
+    assert all(path.is_file() for path in images.open_sealed().paths)
     assert len(images.labels) == 68
 
 
@@ -49,7 +49,7 @@ def test_pixels_are_those_of_the_photographs_that_are_not_sealed(tmp_path: Path)
 
     assert len(pixels) == 16
     for path in root.rglob("*.png"):
-        assert (pixels_of(path) in pixels) == (path not in images.sealed.paths), path
+        assert (pixels_of(path) in pixels) == (path not in images.open_sealed().paths), path
 
 
 def test_copies_share_a_group_and_a_side(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_same_bytes_in_two_classes_are_left_out_of_all(tmp_path: Path) -> None:
 
     assert images.profile["n_contradictory_files"] == 3
     assert sum(map(len, contents(images))) == 19
-    assert len(images.images_at(8).images) == len(images.labels) == 19 - len(images.sealed.paths)
+    assert len(images.images_at(8).images) == len(images.labels) == 19 - len(images.open_sealed().paths)
 
 
 def test_labels_groups_and_pixels_are_of_the_same_photographs(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_least_numbers_of_photographs_make_every_part(tmp_path: Path, folders: t
     images = load(root)
     partition = make_partition(images, seed=0)
 
-    for part in (images.labels[partition.train], images.labels[partition.validation], images.sealed.labels):
+    for part in (images.labels[partition.train], images.labels[partition.validation], images.open_sealed().labels):
         assert sorted(part) == [0, 1]
 
 
@@ -140,7 +140,7 @@ def test_three_different_photographs_a_class_make_every_part(tmp_path: Path) -> 
 
     partition = make_partition(images, seed=0)
 
-    for part in (images.labels[partition.train], images.labels[partition.validation], images.sealed.labels):
+    for part in (images.labels[partition.train], images.labels[partition.validation], images.open_sealed().labels):
         assert sorted(part) == [0, 1]
 
 

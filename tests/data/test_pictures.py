@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.data.photographs.decoding import decode_to_fit
-from pipeline.data.pictures import find_pictures, read_picture
+from pipeline.data.photographs.decoding import decode_to_fit, read_picture
+from pipeline.data.photographs.files import find_pictures
 
 GREY, COLOUR = (8, 8, 1), (8, 6, 3)
 

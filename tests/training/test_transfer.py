@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.data.cache import ArrayCache
 from pipeline.data.image_set import make_image_set
 from pipeline.data.image_source import ArrayImages
 from pipeline.data.partition import make_partition
@@ -19,7 +20,6 @@ from pipeline.training.backbone_cache import BackboneCache
 from pipeline.training.bound_configuration import BoundConfiguration
 from pipeline.training.configuration import Configuration, hand_made_configuration
 from pipeline.training.ending import Cause, Ending, TrainingStopped
-from pipeline.training.feature_store import FeatureStore
 from pipeline.training.metric import get_metric
 from pipeline.training.result import TrainingResult
 from pipeline.training.trainer import train
@@ -47,7 +47,7 @@ def split() -> Split:
 @pytest.fixture(scope="module")
 def backbones(tmp_path_factory: pytest.TempPathFactory) -> BackboneCache:
     folder = tmp_path_factory.mktemp("cache")
-    return BackboneCache(folder, FeatureStore(folder / "features"))
+    return BackboneCache(folder, ArrayCache(folder / "features"))
 
 
 def configured(**knobs: KnobValue) -> Configuration:
@@ -194,10 +194,10 @@ def files(backbones: BackboneCache) -> dict[str, int]:
 
 
 def test_global_heads_share_features_and_a_later_process_reads_them(tmp_path: Path, split: Split) -> None:
-    first = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
+    first = BackboneCache(tmp_path, ArrayCache(tmp_path / "features"))
     averages = configured(head="global_average").bind(split, first).split.images.images
     before = files(first)
-    later = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
+    later = BackboneCache(tmp_path, ArrayCache(tmp_path / "features"))
 
     maxima = configured(head="global_max", fc_depth=1).bind(split, later).split.images.images
 
@@ -206,10 +206,15 @@ def test_global_heads_share_features_and_a_later_process_reads_them(tmp_path: Pa
     assert (np.asarray(averages) <= np.asarray(maxima)).all()
 
 
+def test_features_are_kept_in_the_users_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert BackboneCache().store.folder == tmp_path / "knobsearch" / "features"
+
+
 def test_features_of_other_images_or_weights_are_computed_for_themselves(tmp_path: Path, split: Split) -> None:
     import keras
 
-    backbones = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"))
+    backbones = BackboneCache(tmp_path, ArrayCache(tmp_path / "features"))
     configured().bind(split, backbones)
     configured().bind(split_of(n_classes=4), backbones)
     assert len(files(backbones)) == 2
@@ -223,7 +228,7 @@ def test_features_of_other_images_or_weights_are_computed_for_themselves(tmp_pat
 @pytest.mark.parametrize("cause", [Cause.TIME_UP, Cause.INTERRUPTED])
 def test_features_that_take_too_long_are_broken_off(tmp_path: Path, split: Split, cause: Cause) -> None:
     ending = Ending(cause, "because")
-    backbones = BackboneCache(tmp_path, FeatureStore(tmp_path / "features"), lambda share: ending)
+    backbones = BackboneCache(tmp_path, ArrayCache(tmp_path / "features"), lambda share: ending)
 
     with pytest.raises(TrainingStopped) as caught:
         configured().bind(split, backbones)

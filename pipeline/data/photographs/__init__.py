@@ -1,1 +1,1 @@
-"""Folders of photographs: names of files, then layout, checks, the sealed test part, pixels, and their cache."""
+"""Folders of photographs: names of files, then layout, scan, the sealed test part, and pixels."""

@@ -1,4 +1,4 @@
-"""The files below a folder, by their names: which may be images, and which are passed over."""
+"""List the files below a folder by their names: images, other files, and files to ignore."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _CLUTTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@e
 
 @dataclass(frozen=True)
 class Files:
-    """What lies below ``root``, by paths relative to it, in ascending order.
+    """Files and folders below ``root``, as paths relative to it, in ascending order.
 
-    ``images`` are the files with an image's suffix, links to files that are gone included; ``folders`` those in
+    ``images`` are the files with an image's suffix, broken links included; ``folders`` are those in
     ``root`` and directly below these; ``n_others`` counts all other files.
     """
 
@@ -30,9 +30,9 @@ class Files:
 
 
 def find_files(root: Path) -> Files:
-    """List a folder, and all that is below it; hidden files and what operating systems leave behind do not count.
+    """List all files below a folder; hidden files and those of operating systems (``Thumbs.db``) are ignored.
 
-    Links are followed, but for those that lead back to a folder they lie in.
+    Links are followed, except those to a folder that contains them.
 
     Raises:
         DataError: a folder cannot be read.
@@ -49,23 +49,32 @@ def find_files(root: Path) -> Files:
     return Files(root, tuple(sorted(images)), tuple(sorted(near)), n_others)
 
 
+def find_pictures(place: Path) -> list[Path]:
+    """Return the file ``place``, or the files with an image's suffix in the folder ``place`` and below it, in order.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    return [place / found for found in find_files(place).images] if place.is_dir() else [place]
+
+
 @dataclass(frozen=True)
 class _Entry:
-    """A file or folder; ``identity`` tells folders apart, whatever links lead there, and is None for files."""
+    """A file or folder; ``identity`` is the folder's device and inode, the same for all links to it; None for files."""
 
     place: PurePosixPath
     identity: tuple[int, int] | None
 
 
 def _walk(root: Path, place: PurePosixPath, above: tuple[tuple[int, int] | None, ...]) -> Iterator[_Entry]:
-    """Yield all that is below ``root / place``, which lies in the folders ``above``."""
+    """Yield all files and folders below ``root / place``, which lies in the folders ``above``."""
     try:
         here = (*above, _identity(root / place))
         with os.scandir(root / place) as listed:
             entries = [_read(entry, place) for entry in listed if not _is_clutter(entry.name)]
     except OSError as error:
         raise DataError(
-            f"{printable(root / place)}: the folder cannot be read ({error.strerror}); mend its permissions, or move "
+            f"{printable(root / place)}: the folder cannot be read ({error.strerror}); change its permissions, or move "
             "it away"
         ) from error
     for entry in entries:

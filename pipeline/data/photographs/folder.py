@@ -11,17 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.data.cache import ArrayCache
 from pipeline.data.image_set import Array, ImageSet
-from pipeline.data.photographs.cache import CacheEntry, cache_key
-from pipeline.data.photographs.classes import check_classes
-from pipeline.data.photographs.decoding import decode
+from pipeline.data.photographs.decoding import decode, in_threads
 from pipeline.data.photographs.files import find_files
-from pipeline.data.photographs.layout import recognise
-from pipeline.data.photographs.scan import scan
+from pipeline.data.photographs.layout import check_classes, recognise
+from pipeline.data.photographs.scan import SCANNED, folder_state, scan
 from pipeline.data.photographs.selection import Known, Selection, content_digest, select
-from pipeline.data.photographs.threads import in_threads
 from pipeline.data.photographs.wording import printable
-from pipeline.data.pixels import StoredPixels
+from pipeline.data.pixels import Pixels, StoredPixels
 from pipeline.errors import DataError
 from pipeline.settings import cache_dir
 
@@ -29,18 +27,11 @@ DEFAULT_IMAGE_SIZE = 96
 _MEMORY_SHARE = 0.25  # of the machine's memory: larger arrays stay on disk
 
 
-@dataclass(frozen=True)
-class SealedPhotographs:
-    """The test part: files that no search reads as images, kept for the final evaluation."""
-
-    paths: tuple[Path, ...]
-    labels: Array
-
-
 @dataclass(frozen=True, eq=False)
 class PhotographFolder:
-    """The photographs of a folder but for its sealed test part; an ``ImageSource``.
+    """The photographs of a folder without its sealed test part; an ``ImageSource``.
 
+    ``cache`` keeps the pixels of each size as ``<state>/pixels-<side>``, where ``state`` is that of the folder's files.
     Arrays of more than ``most_bytes_in_memory`` stay on disk.
     """
 
@@ -50,7 +41,8 @@ class PhotographFolder:
     digest: str
     profile: dict[str, object]
     selection: Selection
-    cache: CacheEntry
+    cache: ArrayCache
+    state: str
     most_bytes_in_memory: int
 
     @property
@@ -71,7 +63,7 @@ class PhotographFolder:
     @cached_property
     def labels(self) -> Array:
         """Class numbers, shape (n,)."""
-        return self._labels(self._seen)
+        return self.labels_of(self._seen)
 
     @cached_property
     def groups(self) -> Array:
@@ -85,53 +77,54 @@ class PhotographFolder:
         n_train, n_seen = len(self.selection.train), len(self._seen)
         return np.arange(n_train, n_seen) if n_seen > n_train else None
 
-    @property
-    def sealed(self) -> SealedPhotographs:
-        """The test part, unread."""
-        return SealedPhotographs(self._paths(self.selection.sealed), self._labels(self.selection.sealed))
-
     def images_at(self, image_size: int) -> ImageSet:
-        """Return the photographs squashed to squares of ``image_size`` pixels a side; 0: of 96.
+        """Return the photographs resized to squares of ``image_size`` pixels a side; 0: of 96.
 
         Raises:
             DataError: a file was changed or removed meanwhile.
         """
         side = image_size or DEFAULT_IMAGE_SIZE
-        shape = (len(self._seen), side, side, 3)
-        pixels = self.cache.pixels(shape, lambda: self._decode(side))
-        fits = not isinstance(pixels, np.memmap) or pixels.nbytes <= self.most_bytes_in_memory
-        images = np.array(pixels) if fits else StoredPixels(pixels, np.arange(len(pixels)))
-        return ImageSet(self.name, self.source, images, self.labels, self.class_names)
+        paths = self.paths_of(self._seen)
+        pixels: Pixels = self.cache.get(
+            f"{self.state}/pixels-{side}", (len(paths), side, side, 3), np.uint8, lambda: _decode_all(paths, side)
+        )
+        if isinstance(pixels, np.memmap):
+            is_large = pixels.nbytes > self.most_bytes_in_memory
+            pixels = StoredPixels(pixels, np.arange(len(pixels))) if is_large else np.array(pixels)
+        return ImageSet(self.name, self.source, pixels, self.labels, self.class_names)
 
-    def open_sealed(self) -> SealedFolder:
-        """Return the test part, to be looked at."""
-        return SealedFolder(self, self.sealed)
+    def open_sealed(self) -> SealedPhotographs:
+        """Return the test part, for the final evaluation."""
+        return SealedPhotographs(self)
+
+    def paths_of(self, known: tuple[Known, ...]) -> tuple[Path, ...]:
+        """Return the files of photographs."""
+        return tuple(self.root / one.photograph.place for one in known)
+
+    def labels_of(self, known: tuple[Known, ...]) -> Array:
+        """Return the class numbers of photographs, shape (n,)."""
+        return np.array([self.class_names.index(one.photograph.class_name) for one in known], np.int32)
 
     @property
     def _seen(self) -> tuple[Known, ...]:
         return self.selection.train + self.selection.validation
 
-    def _decode(self, side: int) -> Iterator[Array]:
-        return in_threads(lambda path: _decode_checked(path, side), self._paths(self._seen))
-
-    def _paths(self, known: tuple[Known, ...]) -> tuple[Path, ...]:
-        return tuple(self.root / one.photograph.place for one in known)
-
-    def _labels(self, known: tuple[Known, ...]) -> Array:
-        return np.array([self.class_names.index(one.photograph.class_name) for one in known], np.int32)
-
 
 @dataclass(frozen=True, eq=False)
-class SealedFolder:
-    """The sealed test part of a folder of photographs, opened; its pixels are never cached."""
+class SealedPhotographs:
+    """The sealed test part of a folder of photographs; its pixels are never cached."""
 
     folder: PhotographFolder
-    files: SealedPhotographs
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files."""
+        return self.folder.paths_of(self.folder.selection.sealed)
 
     @property
     def labels(self) -> Array:
         """Class numbers, shape (n,)."""
-        return self.files.labels
+        return self.folder.labels_of(self.folder.selection.sealed)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -153,18 +146,23 @@ class SealedFolder:
             DataError: a file was changed or removed meanwhile.
         """
         side = image_size or DEFAULT_IMAGE_SIZE
-        pixels = np.stack(list(in_threads(lambda path: _decode_checked(path, side), self.files.paths)))
+        pixels = np.concatenate(list(_decode_all(self.paths, side)))
         return ImageSet(self.folder.name, self.folder.source, pixels, self.labels, self.class_names)
 
 
-def _decode_checked(path: Path, side: int) -> Array:
-    try:
-        return decode(path, side, side)
-    except Exception as error:  # Pillow raises anything; all files were whole when the folder was scanned
-        raise DataError(
-            f"{printable(path)}: photographs must stay as they are while they are used, but this one cannot be "
-            f"read any more ({printable(error)}); restore it, and start again"
-        ) from error
+def _decode_all(paths: tuple[Path, ...], side: int) -> Iterator[Array]:
+    """Yield the pixels of each file in the shape (1, side, side, 3)."""
+
+    def decode_checked(path: Path) -> Array:
+        try:
+            return decode(path, side, side)[np.newaxis]
+        except Exception as error:  # Pillow raises anything; all files were whole when the folder was scanned
+            raise DataError(
+                f"{printable(path)}: photographs must not be changed or removed while they are used, but this one "
+                f"cannot be read any more ({printable(error)}); restore it, and start again"
+            ) from error
+
+    return in_threads(decode_checked, paths)
 
 
 def load_photographs(
@@ -172,32 +170,33 @@ def load_photographs(
 ) -> PhotographFolder:
     """List a folder of photographs, check every file once, and seal its test part.
 
-    Scan and pixels are kept in ``cache_folder``, by default the user's own; arrays larger than
+    Scan and pixels are kept in ``cache_folder``, by default the user's own. Arrays larger than
     ``most_bytes_in_memory``, by default a quarter of the machine's memory, stay on disk.
 
     Raises:
-        DataError: no known layout, files that are no images, or too few of a class.
+        DataError: no known layout, files that are not images, or too few of a class.
     """
     files = find_files(root)
     layout = recognise(files)
     class_names = check_classes(root, layout)
     places = [photograph.place for photograph in layout.photographs]
-    cache = CacheEntry((cache_folder or cache_dir() / "photographs") / cache_key(root, places))
-    kept = cache.read_scan()
+    cache, state = ArrayCache(cache_folder or cache_dir() / "photographs"), folder_state(root, places)
+    scan_key = (f"{state}/scan", (len(places),), SCANNED)
+    kept = cache.find(*scan_key)
     scanned = scan(root, places) if kept is None else kept
-    known = [Known(*pair) for pair in zip(layout.photographs, (one.sha256 for one in scanned), strict=True)]
+    known = [Known(*pair) for pair in zip(layout.photographs, scanned["sha256"].astype(str).tolist(), strict=True)]
     selection = select(root, class_names, known)
-    if kept is None:
-        cache.keep_scan(scanned)
+    cache.get(*scan_key, lambda: [scanned])  # not earlier: a folder that is refused leaves nothing behind
     profile = {
         "n_files": len(known),
         "n_sealed": len(selection.sealed),
         **selection.counts,
-        "n_misnamed_files": sum(one.is_misnamed for one in scanned),
+        "n_misnamed_files": int(scanned["is_misnamed"].sum()),
         "n_other_files": files.n_others,
     }
     if most_bytes_in_memory is None:
         most_bytes_in_memory = round(_MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     return PhotographFolder(
-        name, root, class_names, content_digest(class_names, known), profile, selection, cache, most_bytes_in_memory
-    )
+        name, root, class_names, content_digest(class_names, known), profile, selection, cache, state,
+        most_bytes_in_memory,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which photographs a search may see: neither the sealed test part nor any copy of it."""
+"""Select the photographs that a search may use: not the sealed test part, nor copies of it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.data.photographs.classes import check_numbers
 from pipeline.data.photographs.layout import Part, Photograph
+from pipeline.data.photographs.wording import printable, some_of
+from pipeline.errors import DataError
 
 # With a fifth of the rest for validation, about 7:3 of all are trained on.
 TEST_SHARE = 0.15
-_RANK = (Part.TEST, Part.VALIDATION, Part.TRAIN)  # where copies of a photograph lie in several parts, the first has it
+_RANK = (Part.TEST, Part.VALIDATION, Part.TRAIN)  # copies in several parts: the first of these keeps the photograph
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class Known:
 
 @dataclass(frozen=True)
 class Selection:
-    """The photographs by what they are for; those for validation are the folder's own, if it has such.
+    """The photographs of each part; ``validation`` is empty where the folder has no validation folder.
 
-    Each is ordered by class and content, so that the same photographs come in the same order whatever their names.
-    ``counts`` are of files: those in groups of the same bytes, those left out for being in two classes, and those
-    left out as copies of a photograph in another part.
+    Each part is ordered by class and content, so that names do not change the order. ``counts`` has the numbers of
+    duplicates, of files left out because they are in two classes, and of files left out as copies of a photograph in
+    another part.
     """
 
     train: tuple[Known, ...]
@@ -41,10 +42,10 @@ class Selection:
 
 
 def select(root: Path, class_names: tuple[str, ...], known: Iterable[Known]) -> Selection:
-    """Seal the test part, and leave out what would leak from one part into another or has two classes.
+    """Seal the test part; leave out copies of a photograph in another part, and photographs in two classes.
 
-    Without a test folder, 0.15 of each class's different photographs are sealed, once for all: those whose content
-    has the least SHA-256, whatever their names and order.
+    Without a test folder, 0.15 of each class's different photographs are sealed: those with the smallest SHA-256, so
+    that neither names, order nor seed change the sealed part.
 
     Raises:
         DataError: a class has too few different photographs in a part.
@@ -58,7 +59,7 @@ def select(root: Path, class_names: tuple[str, ...], known: Iterable[Known]) -> 
     given = {one.photograph.part for one in listed}
     for part in given:
         least = 1 if part is not Part.TRAIN else 1 + len(set(Part) - given)
-        check_numbers(root, class_names, _distinct(by_part[part]), part=part, least=least)
+        _check_numbers(root, class_names, _distinct(by_part[part]), part=part, least=least)
     drawn = set() if Part.TEST in given else _draw(by_part[Part.TRAIN])
     return Selection(
         train=tuple(one for one in by_part[Part.TRAIN] if one.sha256 not in drawn),
@@ -74,9 +75,24 @@ def select(root: Path, class_names: tuple[str, ...], known: Iterable[Known]) -> 
 
 
 def content_digest(class_names: tuple[str, ...], known: Iterable[Known]) -> str:
-    """Return 32 hexadecimal digits of what is in the files, their classes and the parts that the folder has them in."""
+    """Return 32 hexadecimal digits that change with any file's content, class or part."""
     entries = sorted((one.photograph.part, one.photograph.class_name, one.sha256) for one in known)
     return hashlib.sha256(json.dumps([class_names, entries]).encode()).hexdigest()[:32]
+
+
+def _check_numbers(root: Path, class_names: tuple[str, ...], present: Iterable[str], *, part: Part, least: int) -> None:
+    """Check that each class has ``least`` different photographs in a part; ``present`` has the class of each.
+
+    Raises:
+        DataError: a class has fewer.
+    """
+    counts = Counter(present)
+    rare = [f"{name} ({counts[name]})" for name in class_names if counts[name] < least]
+    if rare:
+        raise DataError(
+            f"{printable(root)}: every class must have {least} or more different photographs for {part}, got too few "
+            f"of {some_of(rare)}; add photographs, or move these classes away"
+        )
 
 
 def _gathered(known: Iterable[Known]) -> tuple[dict[str, set[str]], dict[str, set[Part]]]:

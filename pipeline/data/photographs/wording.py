@@ -1,4 +1,4 @@
-"""Names of files and folders as a message of one line shows them."""
+"""Names of files and folders for messages of one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SHOWN = 5
 
 
 def printable(name: object) -> str:
-    """Return a name with ``?`` for what cannot be printed, line breaks among it."""
+    """Return a name with ``?`` in place of unprintable characters, such as line breaks."""
     return "".join(character if character.isprintable() else "?" for character in str(name))
 
 
