@@ -1,27 +1,21 @@
-"""The settings of the commands, validated once, and the places where their files lie."""
+"""The settings of the commands, validated once."""
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pipeline.errors import SettingError
+from pipeline.paths import dataset_name, default_data_dir
 
 Sampler = Literal["tpe", "random", "gp", "cmaes", "qmc", "grid"]
 Pruner = Literal["successive_halving", "hyperband", "median", "percentile", "patient", "wilcoxon", "none"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
 PRUNERS: tuple[str, ...] = get_args(Pruner)
-
-_CHECKOUT_SPACES = Path(__file__).resolve().parent.parent / "search_spaces"
-SPACES_DIR = _CHECKOUT_SPACES if _CHECKOUT_SPACES.is_dir() else Path(sys.prefix) / "share/knobsearch/search_spaces"
-DOCUMENTS_DIR = SPACES_DIR / "documents"
 
 _LIMITS = ("timeout_minutes", "min_accuracy", "max_parameters", "max_latency_ms")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -209,60 +203,3 @@ def named_after_data(values: dict[str, Any]) -> dict[str, Any]:
     """Return ``values`` with a ``study``: where there is none, the data set's name."""
     name = values.get("study") or dataset_name(str(values.get("dataset") or "digits"))
     return {**values, "study": name}
-
-
-def dataset_name(dataset: str) -> str:
-    """Return the short name of a data set: its own, or that of its file or folder."""
-    name = Path(dataset).expanduser().resolve().name.removesuffix(".npz")
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-") or "data"
-
-
-def default_data_dir() -> Path:
-    """Return ``PIPELINE_DATA_DIR``, or Keras's own cache of data sets."""
-    if folder := os.environ.get("PIPELINE_DATA_DIR"):
-        return Path(folder).expanduser()
-    return keras_home() / "datasets"
-
-
-def keras_home() -> Path:
-    """Return the folder of Keras's own caches."""
-    folder = os.environ.get("KERAS_HOME")
-    return Path(folder) if folder else Path.home() / ".keras"
-
-
-def cache_dir() -> Path:
-    """Return the folder for what can be computed again: ``knobsearch`` in ``XDG_CACHE_HOME`` or ``~/.cache``."""
-    folder = os.environ.get("XDG_CACHE_HOME")
-    return (Path(folder) if folder else Path.home() / ".cache") / "knobsearch"
-
-
-def space_path(space: str | None, dataset: str) -> Path:
-    """Return the file of the search space: the user's, the data set's own, or the default of its kind."""
-    if space is not None:
-        return Path(space).expanduser()
-    is_folder = os.path.isdir(Path(dataset).expanduser())
-    own = SPACES_DIR / f"{dataset_name(dataset) if is_folder else dataset}.yaml"
-    return own if own.exists() else SPACES_DIR / ("photographs.yaml" if is_folder else "default.yaml")
-
-
-@dataclass(frozen=True)
-class StudyPlaces:
-    """The files of one study, all in one folder."""
-
-    folder: Path
-    study: str
-
-    @property
-    def journal(self) -> Path:
-        """Optuna's journal: the study itself."""
-        return self.folder / f"{self.study}.journal"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the one command that coordinates the study."""
-        return self.folder / f"{self.study}.lock"
-
-    @property
-    def log(self) -> Path:
-        """What TensorFlow and other libraries have to say."""
-        return self.folder / f"{self.study}.log"

@@ -18,7 +18,8 @@ from pipeline.data.npz import read_npz
 from pipeline.data.partition import Partition, make_folds, make_partition
 from pipeline.data.photographs.folder import load_photographs
 from pipeline.errors import DataError, did_you_mean
-from pipeline.settings import DataSettings, dataset_name
+from pipeline.paths import dataset_name
+from pipeline.settings import DataSettings
 
 
 @dataclass(frozen=True, eq=False)

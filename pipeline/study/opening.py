@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 from pipeline.data.source import TrainingData
 from pipeline.errors import SettingError
 from pipeline.knobs.space import SearchSpace
-from pipeline.settings import SearchSettings, StudyPlaces
+from pipeline.paths import StudyPlaces
+from pipeline.settings import SearchSettings
 from pipeline.study.storage import open_storage
 from pipeline.training.metric import Metric
 

@@ -9,7 +9,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from pipeline.errors import SettingError
-from pipeline.settings import StudyPlaces
+from pipeline.paths import StudyPlaces
 
 
 def storage_location(setting: str | None, places: StudyPlaces) -> str:

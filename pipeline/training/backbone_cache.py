@@ -18,7 +18,7 @@ from pipeline.errors import TrainingStopped
 from pipeline.model.architecture import Architecture
 from pipeline.model.backbone_weights import require_weights
 from pipeline.model.transfer import build_frozen_part
-from pipeline.settings import default_data_dir
+from pipeline.paths import default_data_dir
 from pipeline.training.course import OnBatch
 from pipeline.training.feature_store import FeatureStore
 

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from pipeline.data.array_file import map_array, write_array
 from pipeline.data.cache_room import MOST_BYTES, make_room
 from pipeline.data.image_set import Array
-from pipeline.settings import cache_dir
+from pipeline.paths import cache_dir
 
 _LOCK_POLL_SECONDS = 0.5
 

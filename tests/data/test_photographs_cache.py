@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from pipeline.data.photographs.cache import CacheEntry
 from pipeline.data.photographs.folder import load_photographs
-from pipeline.settings import cache_dir
+from pipeline.paths import cache_dir
 
 SIDE = 16
 

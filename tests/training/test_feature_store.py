@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from pipeline.data.image_set import Array
-from pipeline.settings import cache_dir
+from pipeline.paths import cache_dir
 from pipeline.training.feature_store import FeatureStore
 
 SHAPE = (5, 3)
