@@ -13,10 +13,15 @@ SPACES_DIR = _CHECKOUT_SPACES if _CHECKOUT_SPACES.is_dir() else Path(sys.prefix)
 DOCUMENTS_DIR = SPACES_DIR / "documents"
 
 
+def user_path(path: str | Path) -> Path:
+    """Return a path as a user gives it, with ``~`` expanded; that of an unknown user stays as it is."""
+    return Path(os.path.expanduser(path))
+
+
 def default_data_dir() -> Path:
     """Return ``PIPELINE_DATA_DIR``, or Keras's cache of data sets; the folder may be missing."""
     if folder := os.environ.get("PIPELINE_DATA_DIR"):
-        return Path(folder).expanduser()
+        return user_path(folder)
     return keras_home() / "datasets"
 
 
@@ -34,15 +39,15 @@ def cache_dir() -> Path:
 
 def dataset_name(dataset: str) -> str:
     """Return the short name of a data set: its own, or that of its file or folder."""
-    name = Path(dataset).expanduser().resolve().name.removesuffix(".npz")
+    name = user_path(dataset).resolve().name.removesuffix(".npz")
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-") or "data"
 
 
 def space_path(space: str | None, dataset: str) -> Path:
     """Return the file of the search space: the user's, the data set's own, or the default for its kind."""
     if space is not None:
-        return Path(space).expanduser()
-    is_folder = os.path.isdir(Path(dataset).expanduser())
+        return user_path(space)
+    is_folder = os.path.isdir(user_path(dataset))
     own = SPACES_DIR / f"{dataset_name(dataset) if is_folder else dataset}.yaml"
     return own if own.exists() else SPACES_DIR / ("photographs.yaml" if is_folder else "default.yaml")
 

@@ -18,7 +18,7 @@ from pipeline.data.npz import read_npz
 from pipeline.data.partition import Partition, make_folds, make_partition
 from pipeline.data.photographs.folder import load_photographs
 from pipeline.errors import DataError, did_you_mean
-from pipeline.paths import dataset_name
+from pipeline.paths import dataset_name, user_path
 from pipeline.settings import DataSettings
 
 
@@ -157,7 +157,7 @@ def load_images(dataset: str, data_dir: Path) -> ImageSource:
     """
     if dataset in NAMES:
         return ArrayImages(load_named(dataset, data_dir, part="train"))
-    path = Path(dataset).expanduser()
+    path = user_path(dataset)
     if os.path.isdir(path):  # as the methods of Path do not, it answers for what may not be read, too
         return load_photographs(path, name=dataset_name(dataset))
     if path.suffix != ".npz" and (os.path.exists(path) or path.name == dataset):
