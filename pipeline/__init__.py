@@ -2,7 +2,7 @@
 
 The folders tell the way of the data:
 
-command line (``cli``) -> settings (``settings``) -> search space (``knobs``) -> images (``data``)
+command line (``cli``) -> files (``paths``) -> ``settings`` -> search space (``knobs``) -> images (``data``)
 -> network (``model``) -> ``training`` -> ``evaluation`` -> ``tracking`` (MLflow) -> ``workers`` (processes)
 -> ``study`` (Optuna) -> ``baselines`` (trainings outside a study) -> ``promotion`` (the test images, the registry)
 

@@ -69,6 +69,13 @@ class GateRefused(PipelineError):  # noqa: N818 - names the event, as Optuna's T
 
 def did_you_mean(name: object, valid_names: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the nearest valid name, or the list of all of them."""
-    names = {valid.lower(): valid for valid in sorted(valid_names)}
+    names = sorted(valid_names)
+    near = nearest(name, names)
+    return f"did you mean '{near}'?" if near else f"use one of: {', '.join(names)}"
+
+
+def nearest(name: object, valid_names: Iterable[str]) -> str | None:
+    """Return the valid name that is spelled most like ``name``, or None where none is near."""
+    names = {valid.lower(): valid for valid in valid_names}
     near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.6)
-    return f"did you mean '{names[near[0]]}'?" if near else f"use one of: {', '.join(names.values())}"
+    return names[near[0]] if near else None

@@ -19,6 +19,9 @@ from mlflow.projects._project_spec import Project, load_project
 import pipeline
 import pipeline.settings
 from pipeline.cli import cli
+from pipeline.cli.options import SettingsCommand
+from pipeline.settings import make_settings
+from pipeline.settings.fields import Option, options
 
 ROOT = Path(pipeline.__file__).parent.parent
 PARAMETERS = {"space": "my.yaml", "trials": "2", "epochs": "1", "keep_models": "none", "study": "far"}
@@ -33,16 +36,14 @@ def project() -> Project:
     return load_project(str(ROOT))
 
 
-def command_of(entry_point: str) -> click.Command:
-    return cli.commands["search" if entry_point == "main" else entry_point]
+def command_of(entry_point: str) -> SettingsCommand:
+    command = cli.commands["search" if entry_point == "main" else entry_point]
+    assert isinstance(command, SettingsCommand)
+    return command
 
 
-def options_of(entry_point: str) -> dict[str, click.Parameter]:
-    return {str(option.name): option for option in command_of(entry_point).params}
-
-
-def read_option(entry_point: str, name: str, text: object) -> object:
-    return options_of(entry_point)[name].type.convert(str(text), None, click.Context(command_of(entry_point)))
+def options_of(entry_point: str) -> dict[str, Option]:
+    return {option.name: option for option in options(command_of(entry_point).settings)}
 
 
 def test_every_entry_point_is_a_command_and_every_command_an_entry_point(project: Project) -> None:
@@ -51,24 +52,15 @@ def test_every_entry_point_is_a_command_and_every_command_an_entry_point(project
 
 
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
-def test_parameters_of_an_entry_point_are_the_options_of_its_command(entry_point: str, project: Project) -> None:
-    assert set(project.get_entry_point(entry_point).parameters) == set(options_of(entry_point))
+def test_parameters_of_an_entry_point_are_the_fields_of_its_settings(entry_point: str, project: Project) -> None:
+    declared = project.get_entry_point(entry_point).parameters
+    defaults = {name: str(parameter.default) for name, parameter in declared.items() if parameter.default is not None}
+    assert set(declared) == set(options_of(entry_point))
+    assert defaults == {name: one.default for name, one in options_of(entry_point).items() if not one.is_required}
 
 
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
-def test_defaults_of_an_entry_point_are_those_of_its_command(entry_point: str, project: Project) -> None:
-    for name, parameter in project.get_entry_point(entry_point).parameters.items():
-        option = options_of(entry_point)[name]
-        assert (parameter.default is None) == option.required, name
-        if not option.required:
-            wanted = read_option(entry_point, name, option.default)
-            assert read_option(entry_point, name, parameter.default) == wanted, name
-
-
-@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
-def test_command_line_that_mlflow_makes_is_one_that_the_command_reads(
-    entry_point: str, project: Project, tmp_path: Path
-) -> None:
+def test_command_line_that_mlflow_makes_gives_the_settings(entry_point: str, project: Project, tmp_path: Path) -> None:
     wanted = {
         "dataset": "cifar10", "validation_share": "0.25", "config": "cifar10_model_1", "name": "mine", "force": "true",
         "input": str(tmp_path),
@@ -79,11 +71,9 @@ def test_command_line_that_mlflow_makes_is_one_that_the_command_reads(
     command = command_of(entry_point)
     assert words[:4] == ["python", "-m", "pipeline", command.name]
     parsed = command.make_context(command.name, words[4:], parent=click.Context(cli)).params
-    expected = {**given, "validation_share": 0.25, "epochs": None, "force": True}
-    assert {name: value for name, value in parsed.items() if name in expected} == {
-        name: value for name, value in expected.items() if name in parsed
-    }
     assert set(parsed) == set(options_of(entry_point))
+    chosen = {name: value for name, value in parsed.items() if value is not None}
+    assert make_settings(command.settings, **chosen) == make_settings(command.settings, **given)
 
 
 def test_conda_environment_has_the_dependencies_of_the_package() -> None:

@@ -16,6 +16,7 @@ import pipeline
 PACKAGE = Path(pipeline.__file__).parent
 ROOMS = (
     "errors",
+    "paths",
     "settings",
     "locks",
     "knobs",

@@ -12,7 +12,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from PIL import Image
 
-from pipeline.settings import SearchSettings, StudyPlaces, make_settings
+from pipeline.paths import StudyPlaces
+from pipeline.settings import SearchSettings, make_settings
 from pipeline.study.search import SearchOutcome, search
 from pipeline.workers.messages import Event
 

@@ -28,7 +28,7 @@ CONTEXT = {
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="knobsearch")
 def cli() -> None:
-    """Search the knobs of Keras image classifiers with Optuna, and keep every trial in MLflow."""
+    """Search hyperparameters of Keras image classifiers with Optuna and track every trial in MLflow."""
 
 
 for command in (search, baselines, train, promote, rollback, predict):
@@ -46,7 +46,7 @@ def main() -> None:
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
-        _fail(error.format_message().replace("\n", " "), error.exit_code)
+        _fail(error.format_message(), error.exit_code)
     except PipelineError as error:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
@@ -54,5 +54,5 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"error: {message}", err=True)
+    click.echo(f"error: {' '.join(message.split())}", err=True)  # one line, even where a value has several
     sys.exit(code)

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from pipeline.cli import options as common
-from pipeline.cli.options import TEXT, options
+from pipeline.cli.options import options_of
+from pipeline.settings import BaselineSettings, make_settings
 
 
-@click.command()
-@options(
-    common.dataset,
-    click.option("--names", type=TEXT, default="auto", show_default="all made for the data set, and classical",
-                 help="Hand-made models, separated by commas; classical is scikit-learn's."),
-    common.data, common.epochs, common.metric, common.seed, common.machine,
-)  # fmt: skip
+@options_of(BaselineSettings)
 def baselines(**given: Any) -> None:
-    """Train the documents' hand-made models for a data set, onto the leaderboard of its studies.
+    """Train the hand-made models of a data set and add them to the leaderboard of its studies.
 
-    They keep their layers and settings as written, but choose their epoch on validation images. What has been
-    trained before, with the same settings on the same images, is not trained again.
+    They keep their layers and training settings; the best epoch is chosen on the validation images. A model with a
+    finished run of the same settings and images is not trained again.
     """
-    from pipeline.settings import BaselineSettings, make_settings
-
     settings = make_settings(BaselineSettings, **given)
 
     from pipeline.baselines.choice import choose

@@ -1,71 +1,77 @@
-"""The options that several commands have, and how open values are written."""
+"""Options of the command line, made from the fields of settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from itertools import groupby
+from pathlib import Path
+from typing import Any
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-Option = Callable[[Any], Any]
+from pipeline.settings import CommandSettings
+from pipeline.settings.fields import Option, options
 
-_UNSET = ("", "auto", "none")
+_METAVARS = {bool: "BOOLEAN", int: "INTEGER", float: "NUMBER", Path: "PATH"}
 
 
-class Optional(click.ParamType[Any]):
-    """A value of another type, or ``auto`` or ``none`` for None (MLproject files cannot leave a parameter out)."""
+class SettingType(click.ParamType[Any]):
+    """The text of an option, which the settings validate; None for ``auto`` or ``none`` where it may be left open.
 
-    def __init__(self, inner: click.ParamType[Any]) -> None:
-        self.name = inner.name
-        self._inner = inner
+    MLproject files cannot leave a parameter out.
+    """
+
+    def __init__(self, option: Option) -> None:
+        self.name = option.name
+        self._open_words = option.open_words
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return None for an open value, else what the other type makes of it."""
-        return None if value in _UNSET else self._inner.convert(value, param, ctx)
+        """Return the text, or None for an open value."""
+        return None if value in self._open_words else value
 
 
-TEXT, WHOLE, NUMBER = Optional(click.STRING), Optional(click.INT), Optional(click.FLOAT)
+class SettingOption(click.Option):
+    """An option made from a field; ``group`` is its heading in the help."""
+
+    def __init__(self, option: Option) -> None:
+        self.group = option.group
+        super().__init__(
+            [f"--{option.name.replace('_', '-')}"],
+            type=SettingType(option),
+            metavar=f"[{'|'.join(option.choices)}]" if option.choices else _METAVARS.get(option.kind, "TEXT"),
+            help=option.meaning,
+            **_default(option),
+        )
 
 
-def options(*groups: Option | tuple[Option, ...]) -> Callable[[Command], Command]:
-    """Return a decorator that gives a command options, in the order of the help text."""
-    listed = [option for group in groups for option in (group if isinstance(group, tuple) else (group,))]
+def _default(option: Option) -> dict[str, Any]:
+    if option.is_required:
+        return {"required": True}
+    flag = {"is_flag": False, "flag_value": "true"} if option.kind is bool else {}
+    shown = True if option.shown_default == option.default else option.shown_default
+    return {"default": option.default, "show_default": shown, **flag}
 
-    def decorate(command: Command) -> Command:
-        for option in reversed(listed):
-            command = option(command)
+
+class SettingsCommand(click.Command):
+    """A command whose options are the fields of ``settings``, grouped by concern in the help."""
+
+    settings: type[CommandSettings]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under the headings of their groups."""
+        for group, params in groupby(self.get_params(ctx), key=lambda param: getattr(param, "group", "Other")):
+            records = [record for param in params if (record := param.get_help_record(ctx))]
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
+def options_of(settings: type[CommandSettings]) -> Callable[[Callable[..., None]], SettingsCommand]:
+    """Return a decorator that makes a function the command with the options of ``settings``."""
+
+    def decorate(function: Callable[..., None]) -> SettingsCommand:
+        command = click.command(cls=SettingsCommand)(function)
+        command.params = [SettingOption(option) for option in options(settings)]
+        command.settings = settings
         return command
 
     return decorate
-
-
-_DATA_SETS = "digits, mnist, fashion_mnist, cifar10, cifar100, or the path of an .npz or of a folder of photographs."
-
-dataset = click.option("--dataset", default="digits", show_default=True, help=_DATA_SETS)
-dataset_or_own = click.option(
-    "--dataset", type=TEXT, default="auto", show_default="that of the configuration", help=_DATA_SETS
-)
-registered_name = click.option("--name", required=True, help="Name of the registered model.")
-data = (
-    click.option("--data-dir", type=TEXT, default="auto", show_default="PIPELINE_DATA_DIR, or Keras's cache",
-                 help="Folder that may hold NAME.npz."),
-    click.option("--image-size", type=WHOLE, default="auto", show_default="as the configuration says",
-                 help="Side in pixels that images are resized to; photographs become squares, of 96 where it is 0."),
-    click.option("--validation-share", type=NUMBER, default="auto", show_default="a tenth to a fifth",
-                 help="Share of the training images that validates, where the data set does not say which do."),
-)  # fmt: skip
-epochs = click.option("--epochs", type=WHOLE, default="auto", show_default="as the configuration says",
-                      help="The most epochs that one training may have.")  # fmt: skip
-metric = click.option("--metric", default="val_accuracy", show_default=True,
-                      help="What is better: val_accuracy or val_loss.")  # fmt: skip
-seed = click.option("--seed", type=int, default=0, show_default=True, help="Seed of split, sampler and training.")
-seed_or_own = click.option("--seed", type=WHOLE, default="auto", show_default="0, or that of the run to repeat",
-                           help="Seed of split and training.")  # fmt: skip
-workers = click.option("--workers", type=WHOLE, default="auto", show_default="one, or one a GPU",
-                       help="Processes that train at once.")  # fmt: skip
-machine = (
-    workers,
-    click.option("--precision", default="auto", show_default=True,
-                 help="float32, bfloat16, float16, or auto: what the hardware computes fastest."),
-)  # fmt: skip

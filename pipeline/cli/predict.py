@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from pipeline.cli import options as common
-from pipeline.cli.options import options
+from pipeline.cli.options import options_of
+from pipeline.settings import PredictSettings, make_settings
 
 
-@click.command()
-@options(
-    common.registered_name,
-    click.option("--input", required=True, help="A picture, or a folder of them."),
-    click.option("--output", default="predictions", show_default=True,
-                 help="Folder for predictions.csv and predictions.png."),
-)  # fmt: skip
+@options_of(PredictSettings)
 def predict(**given: Any) -> None:
-    """Label pictures with the champion: a table, predictions.csv and a labelled sheet, predictions.png.
+    """Classify image files with the champion and write predictions.csv and predictions.png.
 
-    Pictures are squashed to the model's size, and made grey where it is for grey ones.
+    Images are resized to the model's input, without keeping their aspect ratio, and converted to grey where it is
+    trained on grey images.
     """
-    from pipeline.settings import PredictSettings, make_settings
-
     settings = make_settings(PredictSettings, **given)
 
     from pipeline.cli.prediction_table import print_prediction

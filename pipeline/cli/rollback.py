@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from pipeline.cli import options as common
-from pipeline.cli.options import options
+from pipeline.cli.options import options_of
+from pipeline.settings import RollbackSettings, make_settings
 
 
-@click.command()
-@options(common.registered_name)
+@options_of(RollbackSettings)
 def rollback(**given: Any) -> None:
-    """Give the champion alias back to the version that had it before; again, to the one before that."""
-    from pipeline.settings import RollbackSettings, make_settings
-
+    """Return the champion alias to the previous champion; repeat to go further back."""
     settings = make_settings(RollbackSettings, **given)
 
     from pipeline.promotion.rollback import roll_back

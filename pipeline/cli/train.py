@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from pipeline.cli import options as common
-from pipeline.cli.options import options
+from pipeline.cli.options import options_of
+from pipeline.settings import TrainSettings, make_settings
 
 
-@click.command()
-@options(
-    click.option("--config", required=True,
-                 help="YAML file of a hand-made model or of knobs, a hand-made model's name, or a run id to repeat."),
-    common.dataset_or_own, common.data, common.epochs, common.metric, common.seed_or_own, common.machine,
-)  # fmt: skip
+@options_of(TrainSettings)
 def train(**given: Any) -> None:
-    """Train one configuration, onto the leaderboard of its data set."""
+    """Train one configuration and add it to the leaderboard of its data set."""
     from pipeline.errors import SettingError
-    from pipeline.settings import TrainSettings, make_settings
 
     chosen = {name: value for name, value in given.items() if value is not None}
     make_settings(TrainSettings, **chosen)  # refuse what is wrong anyhow, first

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 from pipeline.data.image_set import Array, ImageSet
@@ -10,6 +9,7 @@ from pipeline.data.image_source import ArrayImages, ImageSource
 from pipeline.data.named import NAMES, load_named
 from pipeline.data.npz import read_npz
 from pipeline.data.photographs.folder import PhotographFolder
+from pipeline.paths import user_path
 from pipeline.settings import DataSettings
 
 
@@ -49,5 +49,5 @@ def open_test_images(settings: DataSettings, training: ImageSource) -> TestImage
         return ArrayImages(load_named(dataset, settings.data_dir, part="test"))
     if isinstance(training, PhotographFolder):
         return training.open_sealed()
-    path = Path(dataset).expanduser()
+    path = user_path(dataset)
     return ArrayImages(read_npz(path, part="test", name=training.name, class_names=training.class_names))

@@ -18,7 +18,8 @@ from pipeline.data.npz import read_npz
 from pipeline.data.partition import Partition, make_folds, make_partition
 from pipeline.data.photographs.folder import load_photographs
 from pipeline.errors import DataError, did_you_mean
-from pipeline.settings import DataSettings, dataset_name
+from pipeline.paths import dataset_name, user_path
+from pipeline.settings import DataSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +157,7 @@ def load_images(dataset: str, data_dir: Path) -> ImageSource:
     """
     if dataset in NAMES:
         return ArrayImages(load_named(dataset, data_dir, part="train"))
-    path = Path(dataset).expanduser()
+    path = user_path(dataset)
     if os.path.isdir(path):  # unlike Path.is_dir, it does not raise where permission is denied
         return load_photographs(path, name=dataset_name(dataset))
     if path.suffix != ".npz" and (os.path.exists(path) or path.name == dataset):

@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.data.download import run_apart
 from pipeline.errors import BackboneError
 from pipeline.model.backbones import BACKBONES
-from pipeline.settings import keras_home
+from pipeline.paths import keras_home
 
 
 def require_weights(name: str, data_dir: Path) -> Path:

@@ -11,7 +11,8 @@ from pipeline.data.source import TrainingData
 from pipeline.errors import SettingError
 from pipeline.knobs.space import SearchSpace
 from pipeline.locks import held
-from pipeline.settings import SearchSettings, StudyPlaces
+from pipeline.paths import StudyPlaces
+from pipeline.settings import SearchSettings
 from pipeline.study.storage import open_storage
 from pipeline.training.metric import Metric
 

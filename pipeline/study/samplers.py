@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import optuna
 from optuna.samplers import (
@@ -17,7 +18,7 @@ from optuna.samplers import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.errors import SettingError
+from pipeline.errors import SettingError, did_you_mean
 from pipeline.knobs.space import SearchSpace
 
 _STARTUP_TRIALS = 6  # first trials included; TPE's own 10 would be most of a short study
@@ -37,24 +38,53 @@ def derive_seed(seed: int, number: int) -> int:
     return (seed * 1_000_003 + number) % 2**31
 
 
+class Seeds(NamedTuple):
+    """The seed of a study, for samplers that follow one sequence (quasi-Monte Carlo, grid), and that of one trial."""
+
+    study: int
+    trial: int
+
+
+def _tpe(space: SearchSpace, seeds: Seeds) -> BaseSampler:
+    return TPESampler(seed=seeds.trial, n_startup_trials=_STARTUP_TRIALS, multivariate=True, constant_liar=True)
+
+
+def _random(space: SearchSpace, seeds: Seeds) -> BaseSampler:
+    return RandomSampler(seed=seeds.trial)
+
+
+def _gp(space: SearchSpace, seeds: Seeds) -> BaseSampler:
+    return GPSampler(seed=seeds.trial, n_startup_trials=_STARTUP_TRIALS, deterministic_objective=False)
+
+
+def _cmaes(space: SearchSpace, seeds: Seeds) -> BaseSampler:
+    return CmaEsSampler(seed=seeds.trial, n_startup_trials=_STARTUP_TRIALS, warn_independent_sampling=False)
+
+
+def _qmc(space: SearchSpace, seeds: Seeds) -> BaseSampler:
+    return QMCSampler(seed=seeds.study, scramble=True, warn_independent_sampling=False, warn_asynchronous_seeding=False)
+
+
+def _grid(space: SearchSpace, seeds: Seeds) -> BaseSampler:
+    return ExhaustibleGridSampler(space.grid(), seed=seeds.study)
+
+
+SAMPLERS: dict[str, Callable[[SearchSpace, Seeds], BaseSampler]] = {
+    "tpe": _tpe, "random": _random, "gp": _gp, "cmaes": _cmaes, "qmc": _qmc, "grid": _grid,
+}  # fmt: skip
+
+
 def make_sampler(name: str, space: SearchSpace, *, seed: int, draw: int) -> BaseSampler:
     """Return the sampler called ``name``, seeded for the ``draw``-th trial.
 
     A sampler is made anew for each trial, so that a study goes on after an interruption as it would have without.
-    Those that keep their course in the study (quasi-Monte Carlo, grid) take the plain seed.
+
+    Raises:
+        SettingError: there is no such sampler.
     """
-    trial_seed = derive_seed(seed, draw)
-    if name == "random":
-        return RandomSampler(seed=trial_seed)
-    if name == "gp":
-        return GPSampler(seed=trial_seed, n_startup_trials=_STARTUP_TRIALS, deterministic_objective=False)
-    if name == "cmaes":
-        return CmaEsSampler(seed=trial_seed, n_startup_trials=_STARTUP_TRIALS, warn_independent_sampling=False)
-    if name == "qmc":
-        return QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False, warn_asynchronous_seeding=False)
-    if name == "grid":
-        return ExhaustibleGridSampler(space.grid(), seed=seed)
-    return TPESampler(seed=trial_seed, n_startup_trials=_STARTUP_TRIALS, multivariate=True, constant_liar=True)
+    if name not in SAMPLERS:
+        raise SettingError(f"sampler must be a known one, got '{name}'; {did_you_mean(name, SAMPLERS)}")
+    return SAMPLERS[name](space, Seeds(seed, derive_seed(seed, draw)))
 
 
 def check_sampler(name: str, space: SearchSpace) -> None:

@@ -17,7 +17,8 @@ from pipeline.errors import SpaceError
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
 from pipeline.model.hand_made.documents import find_point
-from pipeline.settings import SearchSettings, StudyPlaces, space_path
+from pipeline.paths import StudyPlaces, space_path
+from pipeline.settings import SearchSettings
 from pipeline.study.backbone_check import check_backbones
 from pipeline.study.objective import VAL_ACCURACY
 from pipeline.study.opening import Preparation, check_identity, locked, open_study

@@ -9,14 +9,15 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from pipeline.errors import SettingError
-from pipeline.settings import StudyPlaces
+from pipeline.paths import StudyPlaces, user_path
+from pipeline.settings import mask_passwords
 
 
 def storage_location(setting: str | None, places: StudyPlaces) -> str:
     """Return the storage's location: the setting's URL or path, else the study's own journal."""
     if setting is None:
         return str(places.journal)
-    return setting if "://" in setting else str(Path(setting).expanduser().absolute())
+    return setting if "://" in setting else str(user_path(setting).absolute())
 
 
 def open_storage(location: str) -> BaseStorage:
@@ -33,7 +34,8 @@ def open_storage(location: str) -> BaseStorage:
     except Exception as error:  # every database driver raises its own
         reason = str(error).strip().splitlines()[0]
         raise SettingError(
-            f"storage must be a path or a database URL that Optuna opens, got '{location}' ({reason}); change --storage"
+            "storage must be a path or a database URL that Optuna opens, got "
+            f"'{mask_passwords(location)}' ({mask_passwords(reason)}); change --storage"
         ) from error
 
 

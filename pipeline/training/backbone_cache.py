@@ -18,7 +18,7 @@ from pipeline.data.source import Split
 from pipeline.model.architecture import Architecture
 from pipeline.model.backbone_weights import require_weights
 from pipeline.model.transfer import build_frozen_part
-from pipeline.settings import cache_dir, default_data_dir
+from pipeline.paths import cache_dir, default_data_dir
 from pipeline.training.ending import OnBatch, TrainingStopped
 
 _PIXELS_AT_ONCE = 2**20  # a batch of 20 images of 224 x 224, whose first maps in VGG16 take 256 MB

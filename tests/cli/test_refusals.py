@@ -33,8 +33,11 @@ def assert_refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
 
 REFUSED_OPTIONS = {
     "unknown dataset": (["--dataset", "cifar11"], ["dataset", "'cifar11'", "did you mean 'cifar10'?"]),
-    "unknown sampler": (["--sampler", "tpee"], ["sampler", "'tpe'", "'tpee'", "--sampler"]),
-    "unknown pruner": (["--pruner", "never"], ["pruner", "'median'", "'never'", "--pruner"]),
+    "unknown sampler": (
+        ["--sampler", "tpee"],
+        ["sampler must be 'tpe', 'random'", "got 'tpee'", "--sampler", "did you mean 'tpe'?"],
+    ),
+    "unknown pruner": (["--pruner", "never"], ["pruner must be", "'median'", "'never'", "--pruner, or leave it out"]),
     "pruner of epochs with folds": (
         ["--folds", "5", "--pruner", "median"],
         ["pruner must be wilcoxon or none with folds", "'median'", "--pruner"],
@@ -47,22 +50,59 @@ REFUSED_OPTIONS = {
         ["folds must be left out where validation_share is given", "got 5", "--folds"],
     ),
     "unknown metric": (["--metric", "val_acc"], ["metric", "'val_acc'", "did you mean 'val_accuracy'?"]),
-    "unknown precision": (["--precision", "int8"], ["precision", "'bfloat16'", "'int8'", "--precision"]),
+    "unknown precision": (["--precision", "int8"], ["precision must be", "'bfloat16'", "'int8'", "--precision"]),
     "unknown keep_models": (["--keep-models", "some"], ["keep_models", "'best'", "'some'", "--keep-models"]),
     "no trials": (["--trials", "0"], ["trials", "greater than or equal to 1", "got 0", "--trials"]),
     "negative timeout": (["--timeout-minutes", "-3"], ["timeout_minutes", "greater than 0", "-3", "--timeout-minutes"]),
     "no epochs": (["--epochs", "0"], ["epochs", "greater than or equal to 1", "got 0", "--epochs"]),
     "no workers": (["--workers", "0"], ["workers", "greater than or equal to 1", "got 0", "--workers"]),
     "negative seed": (["--seed", "-1"], ["seed", "greater than or equal to 0", "got -1", "--seed"]),
-    "word for a number": (["--trials", "many"], ["--trials", "'many'", "integer"]),
-    "word for a timeout": (["--timeout-minutes", "soon"], ["--timeout-minutes", "'soon'", "float"]),
+    "word for a number": (["--trials", "many"], ["trials must be a valid integer", "'many'", "change --trials"]),
+    "half a trial": (["--trials", "1.5"], ["trials must be a valid integer, got 1.5; change --trials"]),
+    "word for a timeout": (
+        ["--timeout-minutes", "soon"],
+        ["timeout_minutes must be a valid number", "'soon'", "change --timeout-minutes, or leave it out"],
+    ),
+    "endless timeout": (["--timeout-minutes", "inf"], ["timeout_minutes must be a finite number, got inf"]),
+    "timeout that is no number": (["--timeout-minutes", "nan"], ["timeout_minutes must be a finite number, got nan"]),
+    "share that is no number": (["--validation-share", "nan"], ["validation_share must be a finite number, got nan"]),
+    "empty study": (["--study", ""], ["study must not be empty, got ''; change --study, or leave it out"]),
+    "empty dataset": (["--dataset", ""], ["dataset must not be empty, got ''; change --dataset"]),
+    "empty storage": (["--storage", ""], ["storage must not be empty", "change --storage, or leave it out"]),
+    "blank number": (["--epochs", " "], ["epochs must not be empty", "change --epochs, or leave it out"]),
+    "missing data_dir": (
+        ["--data-dir", "nowhere"],
+        ["data_dir must be an existing folder, got 'nowhere'", "--data-dir"],
+    ),
+    "data_dir that is a file": (
+        ["--dataset", "cifar10", "--data-dir", "/dev/null"],
+        ["data_dir must be an existing folder, got '/dev/null'", "--data-dir"],
+    ),
+    "data_dir of nobody": (
+        ["--data-dir", "~nobody-here/x"],
+        ["data_dir must be an existing folder", "'~nobody-here/x'"],
+    ),
+    "dataset of nobody": (["--dataset", "~nobody-here/x.npz"], ["'~nobody-here/x.npz'", "check the path"]),
+    "dataset in two lines": (["--dataset", "cifar\n10"], ["'cifar 10'", "did you mean 'cifar10'?"]),
     "study with a slash": (["--study", "a/b"], ["study", "letters, digits", "'a/b'", "--study"]),
+    "study with a long name": (["--study", 101 * "a"], ["study must have at most 100 characters", "--study"]),
     "study of dots": (["--study", ".."], ["study", "letters, digits", "'..'", "--study"]),
     "unknown option": (["--trails", "3"], ["--trails", "--trials"]),
     "missing space": (["--space", "none.yaml"], ["search space", "'none.yaml'", "check the path"]),
     "missing npz": (["--dataset", "none.npz"], ["'none.npz'", "check the path"]),
     "unknown storage": (["--storage", "nosql://here"], ["storage", "'nosql://here'", "--storage"]),
+    "storage with a password": (["--storage", "nosql://me:secret@here/db"], ["storage", "'nosql://me:***@here/db'"]),
 }
+
+
+def test_missing_default_data_dir_is_no_mistake_but_a_file_in_its_place_is(tmp_path: Path) -> None:
+    default = tmp_path / "no-keras" / "datasets"
+    assert_refused(
+        run_search(tmp_path, "--data-dir", str(default), "--sampler", "grid"), "digits.yaml", "learning_rate"
+    )
+    default.parent.mkdir()
+    default.touch()
+    assert_refused(run_search(tmp_path), "data_dir must be an existing folder", "no-keras/datasets'")
 
 
 @pytest.mark.parametrize(("options", "parts"), REFUSED_OPTIONS.values(), ids=REFUSED_OPTIONS)
@@ -115,7 +155,7 @@ def test_option_is_understood_with_underscores_and_with_hyphens(spelling: str, t
     assert_refused(run_search(tmp_path, spelling, "-3"), "timeout_minutes", "greater than 0")
 
 
-@pytest.mark.parametrize("word", ["none", "auto", ""])
+@pytest.mark.parametrize("word", ["none", "auto"])
 def test_open_value_reads_as_if_the_option_were_left_out(word: str, tmp_path: Path) -> None:
     open_options = ("timeout_minutes", "epochs", "folds", "workers", "space", "study", "storage", "data_dir")
     options = [part for name in open_options for part in (f"--{name}", word)]

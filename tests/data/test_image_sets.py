@@ -19,7 +19,8 @@ from pipeline.data.scaling import fit_scaling
 from pipeline.data.source import TrainingData, load_images, load_training_data
 from pipeline.errors import DataError
 from pipeline.knobs.table import KNOBS
-from pipeline.settings import DataSettings, dataset_name
+from pipeline.paths import dataset_name
+from pipeline.settings import DataSettings
 
 PIXELS = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
 LABELS = np.array([0, 0, 1, 1, 2, 2])

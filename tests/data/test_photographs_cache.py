@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from pipeline.data.cache import ArrayCache
 from pipeline.data.photographs.folder import PhotographFolder, load_photographs
-from pipeline.settings import cache_dir
+from pipeline.paths import cache_dir
 
 SIDE = 16
 

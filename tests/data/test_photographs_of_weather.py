@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.data.source import TrainingData, load_training_data
-from pipeline.settings import DataSettings, default_data_dir
+from pipeline.paths import default_data_dir
+from pipeline.settings import DataSettings
 
 WEATHER = default_data_dir() / "weather"
 pytestmark = [

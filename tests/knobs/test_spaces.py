@@ -17,7 +17,7 @@ from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS
 from pipeline.model.hand_made.documents import find_point
-from pipeline.settings import SPACES_DIR, space_path
+from pipeline.paths import SPACES_DIR, space_path
 
 Read = Callable[[str], SearchSpace]
 SPACES = sorted(path for path in SPACES_DIR.glob("*.yaml") if path.stat().st_size)

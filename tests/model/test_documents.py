@@ -15,7 +15,7 @@ from pipeline.knobs.table import KNOBS, complete
 from pipeline.model.architecture import make_architecture
 from pipeline.model.hand_made import HandMade, build_hand_made, read_hand_made
 from pipeline.model.network import build_network
-from pipeline.settings import SPACES_DIR
+from pipeline.paths import SPACES_DIR
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.plan import make_plan
 

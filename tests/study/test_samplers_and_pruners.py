@@ -9,11 +9,12 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from pipeline.errors import SpaceError
+from pipeline.errors import SettingError, SpaceError
 from pipeline.knobs.domain import Choices, Fixed, Range
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS, Knobs
 from pipeline.settings import PRUNERS, SAMPLERS
+from pipeline.study import pruners, samplers
 from pipeline.study.pruners import make_pruner
 from pipeline.study.samplers import check_sampler, is_exhausted, make_sampler
 
@@ -76,6 +77,21 @@ def draw(sampler: str, *, n_trials: int, seed: int = 0) -> list[Knobs]:
         drawn.append(space.suggest(trial))
         study.tell(trial, score(drawn[-1]))
     return drawn
+
+
+def test_tables_hold_the_samplers_and_pruners_that_the_settings_know() -> None:
+    assert tuple(samplers.SAMPLERS) == SAMPLERS
+    assert tuple(pruners.PRUNERS) == PRUNERS
+
+
+def test_unknown_sampler_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(SettingError, match=r"sampler .* got 'cma-es'; did you mean 'cmaes'\?"):
+        make_sampler("cma-es", MIXED, seed=0, draw=0)
+
+
+def test_unknown_pruner_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(SettingError, match=r"pruner .* got 'medium'; did you mean 'median'\?"):
+        make_pruner("medium", max_epochs=MAX_EPOCHS)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -10,7 +10,7 @@ from pipeline.data.image_set import make_image_set
 from pipeline.data.source import Split
 from pipeline.knobs.table import complete, parse_knobs
 from pipeline.model.hand_made import HandMade, read_hand_made
-from pipeline.settings import DOCUMENTS_DIR
+from pipeline.paths import DOCUMENTS_DIR
 from pipeline.training.configuration import Configuration, hand_made_configuration
 from pipeline.training.metric import get_metric
 from pipeline.training.trainer import train

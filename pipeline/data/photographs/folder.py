@@ -21,7 +21,7 @@ from pipeline.data.photographs.selection import Known, Selection, content_digest
 from pipeline.data.photographs.wording import printable
 from pipeline.data.pixels import Pixels, StoredPixels
 from pipeline.errors import DataError
-from pipeline.settings import cache_dir
+from pipeline.paths import cache_dir
 
 DEFAULT_IMAGE_SIZE = 96
 _MEMORY_SHARE = 0.25  # of the machine's memory: larger arrays stay on disk

@@ -8,7 +8,7 @@ from pipeline.errors import ModelFileError, did_you_mean
 from pipeline.knobs.table import Knobs
 from pipeline.model.hand_made.description import HandMade
 from pipeline.model.hand_made.reader import read_hand_made
-from pipeline.settings import DOCUMENTS_DIR
+from pipeline.paths import DOCUMENTS_DIR
 
 
 def document_names() -> tuple[str, ...]:

@@ -1,0 +1,75 @@
+"""Where files lie: search spaces, data sets, caches, and the files of a study."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+_CHECKOUT_SPACES = Path(__file__).resolve().parent.parent / "search_spaces"
+SPACES_DIR = _CHECKOUT_SPACES if _CHECKOUT_SPACES.is_dir() else Path(sys.prefix) / "share/knobsearch/search_spaces"
+DOCUMENTS_DIR = SPACES_DIR / "documents"
+
+
+def user_path(path: str | Path) -> Path:
+    """Return a path as a user gives it, with ``~`` expanded; that of an unknown user stays as it is."""
+    return Path(os.path.expanduser(path))
+
+
+def default_data_dir() -> Path:
+    """Return ``PIPELINE_DATA_DIR``, or Keras's cache of data sets; the folder may be missing."""
+    if folder := os.environ.get("PIPELINE_DATA_DIR"):
+        return user_path(folder)
+    return keras_home() / "datasets"
+
+
+def keras_home() -> Path:
+    """Return the folder of Keras's caches."""
+    folder = os.environ.get("KERAS_HOME")
+    return Path(folder) if folder else Path.home() / ".keras"
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be computed again: ``knobsearch`` in ``XDG_CACHE_HOME`` or ``~/.cache``."""
+    folder = os.environ.get("XDG_CACHE_HOME")
+    return (Path(folder) if folder else Path.home() / ".cache") / "knobsearch"
+
+
+def dataset_name(dataset: str) -> str:
+    """Return the short name of a data set: its own, or that of its file or folder."""
+    name = user_path(dataset).resolve().name.removesuffix(".npz")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-") or "data"
+
+
+def space_path(space: str | None, dataset: str) -> Path:
+    """Return the file of the search space: the user's, the data set's own, or the default for its kind."""
+    if space is not None:
+        return user_path(space)
+    is_folder = os.path.isdir(user_path(dataset))
+    own = SPACES_DIR / f"{dataset_name(dataset) if is_folder else dataset}.yaml"
+    return own if own.exists() else SPACES_DIR / ("photographs.yaml" if is_folder else "default.yaml")
+
+
+@dataclass(frozen=True)
+class StudyPlaces:
+    """The files of one study, all in one folder."""
+
+    folder: Path
+    study: str
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal: the study itself."""
+        return self.folder / f"{self.study}.journal"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one command that coordinates the study."""
+        return self.folder / f"{self.study}.lock"
+
+    @property
+    def log(self) -> Path:
+        """Messages of TensorFlow and other libraries."""
+        return self.folder / f"{self.study}.log"

@@ -1,0 +1,23 @@
+"""The settings of the commands: their options, described and validated here alone."""
+
+from pipeline.settings.base import CommandSettings, make_settings
+from pipeline.settings.masking import mask_passwords
+from pipeline.settings.promotion import PredictSettings, PromoteSettings, RollbackSettings
+from pipeline.settings.search import PRUNERS, SAMPLERS, SearchSettings
+from pipeline.settings.training import BaselineSettings, DataSettings, TrainingSettings, TrainSettings
+
+__all__ = [
+    "PRUNERS",
+    "SAMPLERS",
+    "BaselineSettings",
+    "CommandSettings",
+    "DataSettings",
+    "PredictSettings",
+    "PromoteSettings",
+    "RollbackSettings",
+    "SearchSettings",
+    "TrainSettings",
+    "TrainingSettings",
+    "make_settings",
+    "mask_passwords",
+]

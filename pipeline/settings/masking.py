@@ -1,0 +1,13 @@
+"""Passwords in database URLs: never logged, never printed."""
+
+from __future__ import annotations
+
+import re
+
+_USER_INFO = re.compile(r"(://[^:/@\s]*):.*@")  # to the last @: a password may have one, too
+_PARAMETER = re.compile(r"([?&][^=&\s]*(?:password|passwd|pwd)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
+
+
+def mask_passwords(text: str) -> str:
+    """Return ``text`` with ``***`` for each password of a URL: ``user:password@`` or ``?password=...``."""
+    return _PARAMETER.sub(r"\1***", _USER_INFO.sub(r"\1:***@", text))

@@ -1,0 +1,112 @@
+"""The settings of data sets and trainings, and of the commands that train outside a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationInfo, field_validator, model_validator
+
+from pipeline.paths import dataset_name, default_data_dir
+from pipeline.settings.base import CommandSettings, check_data_dir
+from pipeline.settings.fields import option
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+class DataSettings(CommandSettings):
+    """The data set, and how it is split."""
+
+    dataset: str = option(
+        "digits", group="Data",
+        meaning="Data set: digits, mnist, fashion_mnist, cifar10, cifar100, an .npz file, or a folder of images.",
+    )  # fmt: skip
+    data_dir: Path = option(
+        None, group="Data", shown="PIPELINE_DATA_DIR, or Keras's cache",
+        meaning="Existing folder; its NAME.npz is used instead of a download.",
+    )  # fmt: skip
+    seed: int = option(0, group="Training", ge=0, lt=2**31, meaning="Random seed of the data split and of training.")
+    validation_share: float | None = option(
+        None, group="Data", shown="10 %, up to 20 % for small sets", gt=0, lt=1,
+        meaning="Fraction of the training images held out for validation; a validation folder takes precedence.",
+    )  # fmt: skip
+    folds: int | None = option(
+        None, group="Data", shown="a single split", ge=2, le=20,
+        meaning="Folds of cross-validation, 2 to 20: a trial trains once per fold and is scored by the mean.",
+    )  # fmt: skip
+
+    @field_validator("folds")
+    @classmethod
+    def _folds_have_no_validation_share(cls, folds: int | None, others: ValidationInfo) -> int | None:
+        if folds is not None and others.data.get("validation_share") is not None:
+            raise ValueError("must be left out where validation_share is given: each fold validates in turn")
+        return folds
+
+    @model_validator(mode="before")
+    @classmethod
+    def _data_dir_has_a_default(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return values if values.get("data_dir") is not None else {**values, "data_dir": default_data_dir()}
+
+    @field_validator("data_dir")
+    @classmethod
+    def _data_dir_is_a_folder(cls, value: Path) -> Path:
+        return check_data_dir(value)
+
+    @property
+    def dataset_name(self) -> str:
+        """Short name of the data set."""
+        return dataset_name(self.dataset)
+
+
+class TrainingSettings(DataSettings):
+    """How networks are trained, by whatever command."""
+
+    image_size: int | None = option(
+        None, group="Data", shown="as configured", ge=1, le=4096,
+        meaning="Side in pixels of the squares that images are resized to.",
+    )  # fmt: skip
+    metric: Literal["val_accuracy", "val_loss"] = option(
+        "val_accuracy", group="Training", meaning="Metric to optimize; the epoch where it is best counts."
+    )
+    epochs: int | None = option(
+        None, group="Training", shown="as configured", ge=1, le=10_000, meaning="Maximum number of epochs per training."
+    )
+    workers: int | None = option(
+        None, group="Execution", shown="1, or one per GPU", ge=1, le=256, meaning="Processes that train in parallel."
+    )
+    precision: Literal["auto", Precision] = option(
+        "auto", group="Execution", meaning="Floating-point type of the computation; auto: the fastest on this hardware."
+    )
+
+
+class JobSettings(TrainingSettings):
+    """How networks are trained outside a study: each once, on a single split."""
+
+    folds: None = option(None, group="Data", meaning="", exclude=True)
+
+
+class BaselineSettings(JobSettings):
+    """The options of ``baselines``."""
+
+    names: str | None = option(
+        None, group="Model", shown="all for the data set, and classical",
+        meaning="Comma-separated names of hand-made models; classical is the scikit-learn model.",
+    )  # fmt: skip
+
+
+class TrainSettings(JobSettings):
+    """The options of ``train``; where ``dataset`` or ``seed`` is left out, the configuration may have its own."""
+
+    config: str = option(
+        group="Model",
+        meaning="Configuration: a YAML file (hand-made model, or a value per knob), the name of a hand-made model, or "
+        "the id of an MLflow run to repeat.",
+    )
+    dataset: str = option(
+        "", group="Data", shown="the configuration's",
+        meaning="Data set: digits, mnist, fashion_mnist, cifar10, cifar100, an .npz file, or a folder of images.",
+    )  # fmt: skip
+    seed: int = option(
+        0, group="Training", shown="0, or that of the repeated run", ge=0, lt=2**31,
+        meaning="Random seed of the data split and of training.",
+    )  # fmt: skip
