@@ -21,8 +21,8 @@ from pipeline.promotion.gate import Decision, decide, make_limits
 from pipeline.promotion.preparation import Promotion
 from pipeline.promotion.registration import Registration, register
 from pipeline.tracking.openings import record_opening
+from pipeline.tracking.recorded import TrainingRecord
 from pipeline.tracking.registry import Registry, Version
-from pipeline.tracking.store import FinishedTraining
 from pipeline.tracking.training_run import TrainingRun
 
 
@@ -31,7 +31,7 @@ class Candidate:
     """The winner, its refit on all images, and the side that its images are resized to (0: as they are)."""
 
     winner: Finalist
-    fitted: FinishedTraining
+    fitted: TrainingRecord
     image_size: int
 
     @property

@@ -15,9 +15,9 @@ from pipeline.evaluation.uncertainty import Scores, is_inside_noise, standard_er
 from pipeline.settings import TrainingSettings
 from pipeline.study.samplers import derive_seed
 from pipeline.tracking import names
-from pipeline.tracking.leaderboard import read_leaderboard
-from pipeline.tracking.recorded import RecordedStudy, RecordedTraining, read_training
-from pipeline.tracking.store import FinishedTraining, TrackingStore
+from pipeline.tracking.leaderboard import rank_trainings
+from pipeline.tracking.recorded import StudyRecord, TrainingRecord
+from pipeline.tracking.store import TrackingStore
 from pipeline.training.metric import Metric
 
 _TRIALS_AT_MOST = 100_000
@@ -27,7 +27,7 @@ _TRIALS_AT_MOST = 100_000
 class Finalist:
     """A configuration with its scores over seeds, and the epochs that had them."""
 
-    training: RecordedTraining
+    training: TrainingRecord
     scores: Scores
     best_epochs: tuple[int, ...]
     n_parameters: int
@@ -39,8 +39,8 @@ class Finalist:
 
 
 def choose_finalists(
-    store: TrackingStore, study: RecordedStudy, *, metric: Metric, n_finalists: int
-) -> list[RecordedTraining]:
+    store: TrackingStore, study: StudyRecord, *, metric: Metric, n_finalists: int
+) -> list[TrainingRecord]:
     """Return the best distinct configurations on the study's images, hand-made ones included, the best first.
 
     A training that was pruned or failed has shown nothing; the classical model is no network, and no finalist.
@@ -48,11 +48,10 @@ def choose_finalists(
     Raises:
         SettingError: no network was trained to its end.
     """
-    board = read_leaderboard(store, split=study.split, metric=metric, study=study.name)
-    chosen: dict[object, RecordedTraining] = {}
-    for _, row in board[board["state"] == names.State.COMPLETE].iterrows():
-        if len(chosen) < n_finalists and pd.notna(row.get("epochs")):
-            training = read_training(store, str(row["run_id"]))
+    chosen: dict[object, TrainingRecord] = {}
+    for training in rank_trainings(store, split=study.split, metric=metric, study=study.name):
+        is_candidate = training.state is names.State.COMPLETE and "epochs" in training.parameters
+        if is_candidate and len(chosen) < n_finalists:
             chosen.setdefault((*sorted(training.parameters.items()), training.hand_made), training)
     if not chosen:
         raise SettingError(
@@ -61,7 +60,7 @@ def choose_finalists(
     return list(chosen.values())
 
 
-def finalist_jobs(finalists: Sequence[RecordedTraining], study: RecordedStudy, *, seed: int, n_seeds: int) -> list[Job]:
+def finalist_jobs(finalists: Sequence[TrainingRecord], study: StudyRecord, *, seed: int, n_seeds: int) -> list[Job]:
     """Return the jobs of training each finalist with ``n_seeds`` seeds that follow from the study's ``seed``."""
     return [_job(training, study, seed, number) for training in finalists for number in range(1, n_seeds + 1)]
 
@@ -71,7 +70,7 @@ def finalist_seed(seed: int, number: int) -> int:
     return derive_seed(seed, _TRIALS_AT_MOST + number)
 
 
-def _job(training: RecordedTraining, study: RecordedStudy, seed: int, number: int) -> Job:
+def _job(training: TrainingRecord, study: StudyRecord, seed: int, number: int) -> Job:
     return Job(
         name=f"{training.name}-seed-{number}", configuration=training.configuration(),
         seed=finalist_seed(seed, number), files=training.files(),
@@ -80,7 +79,7 @@ def _job(training: RecordedTraining, study: RecordedStudy, seed: int, number: in
 
 
 def judge(
-    finalists: Sequence[RecordedTraining], jobs: Sequence[Job], done: Mapping[str, FinishedTraining], *,
+    finalists: Sequence[TrainingRecord], jobs: Sequence[Job], done: Mapping[str, TrainingRecord], *,
     data: TrainingData, settings: TrainingSettings, metric: Metric,
 ) -> list[Finalist]:  # fmt: skip
     """Return the finalists, the best mean first; one that did not come to its end with every seed is left out.
@@ -90,7 +89,7 @@ def judge(
     Raises:
         TrainingsFailed: none came to its end with every seed.
     """
-    runs: dict[str, list[FinishedTraining | None]] = {training.run_id: [] for training in finalists}
+    runs: dict[str, list[TrainingRecord | None]] = {training.run_id: [] for training in finalists}
     for job in jobs:
         runs[job.tags[names.FINALIST_OF]].append(done.get(job.fingerprint(data, settings)))
     complete = {run_id: [run for run in found if run] for run_id, found in runs.items() if all(found)}
@@ -100,7 +99,7 @@ def judge(
     return sorted(judged, key=lambda one: one.scores.mean, reverse=metric.direction == "maximize")
 
 
-def _finalist(training: RecordedTraining, runs: Sequence[FinishedTraining], metric: Metric) -> Finalist:
+def _finalist(training: TrainingRecord, runs: Sequence[TrainingRecord], metric: Metric) -> Finalist:
     figures = [run.metrics for run in runs]
     return Finalist(
         training=training,

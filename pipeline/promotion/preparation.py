@@ -14,8 +14,8 @@ from pipeline.promotion.audience import Audience
 from pipeline.promotion.finalists import choose_finalists
 from pipeline.settings import PromoteSettings, TrainingSettings
 from pipeline.tracking.parent_run import ParentRun
-from pipeline.tracking.recorded import RecordedStudy, RecordedTraining, read_study
-from pipeline.tracking.store import FinishedTraining, TrackingStore, find_store
+from pipeline.tracking.recorded import StudyRecord, TrainingRecord, finished_trainings, read_study
+from pipeline.tracking.store import TrackingStore, find_store
 from pipeline.training.metric import Metric, get_metric
 
 
@@ -26,9 +26,9 @@ class Promotion:
     settings: PromoteSettings
     training: TrainingSettings
     store: TrackingStore
-    study: RecordedStudy
+    study: StudyRecord
     data: TrainingData
-    finalists: tuple[RecordedTraining, ...]
+    finalists: tuple[TrainingRecord, ...]
     audience: Audience
 
     @property
@@ -48,7 +48,7 @@ class Promotion:
 
     def train(
         self, jobs: list[Job], parent: ParentRun, *, kind: type[JobSession], noun: str, metric: Metric
-    ) -> dict[str, FinishedTraining]:  # fmt: skip
+    ) -> dict[str, TrainingRecord]:  # fmt: skip
         """Do those jobs that have not been done before; return all that is finished by now, by fingerprint."""
         to_do = left_to_do(jobs, self.data, self.training, self.store)
         following = self.audience.trainings(
@@ -57,7 +57,7 @@ class Promotion:
         )  # fmt: skip
         with following as show:
             do_jobs(to_do, parent, self.training, log=self.log, show=show, kind=kind)
-        return self.store.finished_trainings(self.data.split_digest)
+        return finished_trainings(self.store, self.data.split_digest)
 
 
 def prepare(settings: PromoteSettings, audience: Audience) -> Promotion:

@@ -16,8 +16,8 @@ from pipeline.promotion.refit import METRIC, RefitSession, refit_job
 from pipeline.settings import PromoteSettings
 from pipeline.tracking import names
 from pipeline.tracking.parent_run import ParentRun
+from pipeline.tracking.recorded import TrainingRecord
 from pipeline.tracking.registry import Version
-from pipeline.tracking.store import FinishedTraining
 from pipeline.tracking.training_run import TrainingRun
 
 
@@ -68,7 +68,7 @@ def _find_winner(promotion: Promotion, parent: ParentRun) -> Finalist:
     return finalists[0]
 
 
-def _refit(promotion: Promotion, winner: Finalist, parent: ParentRun) -> FinishedTraining:
+def _refit(promotion: Promotion, winner: Finalist, parent: ParentRun) -> TrainingRecord:
     job = refit_job(winner, promotion.study, seed=promotion.training.seed)
     done = promotion.train([job], parent, kind=RefitSession, noun="refits", metric=METRIC)
     fitted = done.get(job.fingerprint(promotion.data, promotion.training))
@@ -78,7 +78,7 @@ def _refit(promotion: Promotion, winner: Finalist, parent: ParentRun) -> Finishe
 
 
 def _judge_candidate(
-    promotion: Promotion, winner: Finalist, fitted: FinishedTraining, parent: ParentRun
+    promotion: Promotion, winner: Finalist, fitted: TrainingRecord, parent: ParentRun
 ) -> tuple[Version, Decision]:
     configuration = winner.training.configuration().without_validation(winner.n_epochs)
     tags = {names.KIND: "final", names.STUDY: promotion.study.name, names.FINALIST_OF: winner.training.run_id}

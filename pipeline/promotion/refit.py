@@ -8,7 +8,7 @@ from pipeline.baselines.job import Job
 from pipeline.baselines.session import JobSession
 from pipeline.promotion.finalists import Finalist
 from pipeline.tracking import names
-from pipeline.tracking.recorded import RecordedStudy
+from pipeline.tracking.recorded import StudyRecord
 from pipeline.training.metric import get_monitor
 from pipeline.workers.mailbox import Mailbox
 from pipeline.workers.session import Runner
@@ -16,7 +16,7 @@ from pipeline.workers.session import Runner
 METRIC = get_monitor("accuracy")  # of the training images: there are no others
 
 
-def refit_job(winner: Finalist, study: RecordedStudy, *, seed: int) -> Job:
+def refit_job(winner: Finalist, study: StudyRecord, *, seed: int) -> Job:
     """Return the job of fitting the winner for the epochs that its finalists settled on."""
     training = winner.training
     return Job(

@@ -282,7 +282,7 @@ def test_champion_of_other_data_is_not_compared_unless_forced(stage: Stage) -> N
 def test_unknown_study_is_refused_with_the_names_of_those_there_are(stage: Stage) -> None:
     before = stage.files().keys()
 
-    with pytest.raises(SettingError, match="got 'pore', and there are: good, poor; change --study"):
+    with pytest.raises(SettingError, match=r"\(good, poor\), got 'pore'; change --study"):
         stage.promote("pore")
 
     assert stage.files().keys() == before
