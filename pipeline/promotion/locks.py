@@ -1,4 +1,4 @@
-"""Who may promote, and who may move the alias, one at a time."""
+"""Locks on a registered model: one promotion at a time, one change of the champion at a time."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from filelock import FileLock, Timeout
 from pipeline.errors import GateRefused
 from pipeline.tracking.store import TrackingStore
 
-_ALIAS_PATIENCE_SECONDS = 60
+_ALIAS_TIMEOUT_SECONDS = 60
 
 
 @contextmanager
 def promotion_lock(store: TrackingStore, name: str) -> Iterator[None]:
-    """Hold the lock of promotions to the registered model ``name`` from this machine.
+    """Hold this machine's lock for promotions to the registered model ``name``.
 
     Raises:
         GateRefused: another command holds it.
     """
-    with _held(store, f"promote-{name}.lock", seconds=0, what=f"another promotion to '{name}' is at work"):
+    with _locked(store, f"promote-{name}.lock", timeout_seconds=0, holder=f"another promotion to '{name}' is running"):
         yield
 
 
 @contextmanager
 def alias_lock(store: TrackingStore, name: str) -> Iterator[None]:
-    """Hold the lock of the alias ``champion`` for as long as it takes to look at it and to move it.
+    """Hold the lock for reading and moving the alias ``champion`` of the registered model ``name``.
 
     Raises:
-        GateRefused: another command keeps it for a minute.
+        GateRefused: another command holds it for a minute.
     """
-    what = f"another command is moving the champion of '{name}'"
-    with _held(store, f"champion-{name}.lock", seconds=_ALIAS_PATIENCE_SECONDS, what=what):
+    holder = f"another command is moving the champion of '{name}'"
+    with _locked(store, f"champion-{name}.lock", timeout_seconds=_ALIAS_TIMEOUT_SECONDS, holder=holder):
         yield
 
 
 @contextmanager
-def _held(store: TrackingStore, file: str, *, seconds: float, what: str) -> Iterator[None]:
+def _locked(store: TrackingStore, file: str, *, timeout_seconds: float, holder: str) -> Iterator[None]:
     store.studies.mkdir(parents=True, exist_ok=True)
     lock = FileLock(store.studies / file)
     try:
-        lock.acquire(timeout=seconds)
+        lock.acquire(timeout=timeout_seconds)
     except Timeout as error:
-        raise GateRefused(f"refused: {what}; wait for it, and start again") from error
+        raise GateRefused(f"refused: {holder}; wait until it has ended, then start again") from error
     try:
         yield
     finally:
