@@ -1,4 +1,4 @@
-"""What ``train`` is asked for: a file, a hand-made model of the documents, or a run to repeat."""
+"""The configuration that ``train`` is given: a file, a hand-made model of the documents, or a run to repeat."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.model.hand_made import HandMade, is_hand_made, read_hand_made
 from pipeline.model.hand_made.documents import document_names, is_document, read_document
 from pipeline.settings import TrainingSettings
 from pipeline.tracking import names
-from pipeline.tracking.recorded import RecordedTraining, read_training
+from pipeline.tracking.recorded import TrainingRecord, read_training
 from pipeline.tracking.store import find_store
 from pipeline.training.configuration import Configuration
 
@@ -48,7 +48,7 @@ class KnobsConfig:
     configuration: Configuration
 
     def defaults(self) -> Mapping[str, str]:
-        """Return no settings: a file of knobs states none."""
+        """Return no settings: a file of knobs has none."""
         return {}
 
     def job(self, data: TrainingData, settings: TrainingSettings) -> Job:
@@ -61,15 +61,15 @@ class KnobsConfig:
 class RunConfig:
     """A run to repeat."""
 
-    training: RecordedTraining
+    training: TrainingRecord
 
     def defaults(self) -> Mapping[str, str]:
-        """Return the settings that the run was split with."""
+        """Return the settings that decide how the run's images were split."""
         given = self.training.settings
         return {name: given[name] for name in _SPLIT_SETTINGS if given.get(name, "auto") != "auto"}
 
     def job(self, data: TrainingData, settings: TrainingSettings) -> Job:
-        """Return the job of training it with its own seed, or with that of the settings where they have another."""
+        """Return the job of repeating it with its own seed, or with that of the settings where the user changed it."""
         training = self.training
         is_same_seed = str(settings.seed) == training.settings.get("seed")
         return Job(

@@ -18,6 +18,7 @@ from pipeline.tracking import names
 from pipeline.tracking.leaderboard import read_leaderboard, update_study_leaderboards
 from pipeline.tracking.names import State
 from pipeline.tracking.parent_run import ParentRun
+from pipeline.tracking.recorded import finished_trainings
 from pipeline.tracking.store import TrackingStore, find_store
 from pipeline.training.metric import get_metric
 from pipeline.workers.coordinator import Coordinator, make_crew
@@ -78,7 +79,7 @@ def left_to_do(
     jobs: Sequence[Job], data: TrainingData, settings: TrainingSettings, store: TrackingStore
 ) -> tuple[Job, ...]:  # fmt: skip
     """Return the jobs whose like has not finished on these images."""
-    done = store.finished_trainings(data.split_digest)
+    done = finished_trainings(store, data.split_digest)
     return tuple(job for job in jobs if job.fingerprint(data, settings) not in done)
 
 

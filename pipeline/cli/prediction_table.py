@@ -1,4 +1,4 @@
-"""What the champion says of pictures, on the screen."""
+"""The labels of a prediction on the screen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN = 100
 
 
 def print_prediction(prediction: Prediction) -> None:
-    """Print what the champion says of the first pictures, which files were skipped, and where all of it is."""
+    """Print the labels of the first files, which files were skipped, and where the results were written."""
     console, table = make_console(), prediction.table
     shown = Table(title=f"Labelled by {prediction.version.name} version {prediction.version.number}")
     for column in ("file", "class"):

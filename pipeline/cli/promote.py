@@ -19,11 +19,11 @@ def promote(**given: Any) -> None:
     """
     settings = make_settings(PromoteSettings, **given)
 
-    from pipeline.cli.promotion_screen import Screen
+    from pipeline.cli.promotion_screen import PromotionScreen
     from pipeline.promotion.promote import promote as run_promotion
     from pipeline.tracking.store import find_store
 
-    screen = Screen()
+    screen = PromotionScreen()
     version = run_promotion(settings, screen)
-    screen.say(f"\nServe it:  mlflow models serve -m models:/{version.name}@champion --env-manager local")
-    screen.say(f"See it in the MLflow UI:  {find_store().ui_command()}")
+    screen.show_line(f"\nServe it:  mlflow models serve -m models:/{version.name}@champion --env-manager local")
+    screen.show_line(f"See it in the MLflow UI:  {find_store().ui_command()}")

@@ -1,4 +1,4 @@
-"""How far a promotion is, on the screen."""
+"""The progress of a promotion on the screen."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from pipeline.training.metric import Metric
 from pipeline.workers.messages import Event
 
 
-class Screen:
-    """Shows trainings as searches do, the finalists as a table, and whatever else as lines."""
+class PromotionScreen:
+    """Shows trainings as searches do, the finalists as a table, and all else as lines."""
 
     @contextmanager
-    def trainings(
+    def follow_trainings(
         self, title: str, *, n_jobs: int, n_done: int, noun: str, metric: Metric, log: Path
     ) -> Iterator[Callable[[Event], None]]:
-        """Follow trainings with bars or lines."""
+        """Show trainings as bars or lines."""
         tally = Tally(n_jobs, noun, metric)
         tally.n_finished = n_done
         with make_display(tally) as display:
             display.start(title, log)
             yield display.show
 
-    def compare(self, finalists: Sequence[Finalist], metric: Metric) -> None:
+    def show_finalists(self, finalists: Sequence[Finalist], metric: Metric) -> None:
         """Print the finalists, the winner first."""
-        table = Table(title="Finalists: mean and spread over seeds", title_justify="left")
+        table = Table(title="Finalists: mean and standard deviation over seeds", title_justify="left")
         for column in ("rank", "run"):
             table.add_column(column)
-        for column in (metric.name, "spread", "seeds", "epochs", "parameters"):
+        for column in (metric.name, "deviation", "seeds", "epochs", "parameters"):
             table.add_column(column, justify="right")
         for rank, one in enumerate(finalists, start=1):
             scores = one.scores
@@ -44,6 +44,6 @@ class Screen:
             )  # fmt: skip
         make_console().print(table)
 
-    def say(self, line: str) -> None:
+    def show_line(self, line: str) -> None:
         """Print a line."""
         make_console().print(line, soft_wrap=True, highlight=False, markup=False)

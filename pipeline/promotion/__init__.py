@@ -1,6 +1,6 @@
 """From a study's best trials to a champion in the model registry.
 
-``finalists`` (which, trained over seeds) -> ``refit`` (the winner on all images) -> ``evaluation`` (the sealed test
-images, opened here alone) -> ``gate`` (champion or not) -> ``registration``; ``promote`` joins them.
-``rollback`` and ``prediction`` work with what is registered.
+``promote`` is the whole way: ``preparation`` (check everything) -> ``finalists`` (train the best over several seeds,
+refit the winner on all images) -> ``evaluation`` (the sealed test images, opened in that module alone) -> ``gate``
+(champion or not) -> ``registration``. ``rollback`` and ``prediction`` work with registered models.
 """

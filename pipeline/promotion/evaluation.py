@@ -1,4 +1,4 @@
-"""The one look at the sealed test images: the candidate's figures, and its comparison with the champion."""
+"""The candidate on the sealed test images, alone and against the champion. This module alone opens them."""
 
 from __future__ import annotations
 
@@ -6,53 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.data.image_set import ImageSet
 from pipeline.data.sealed import TestImages, open_test_images
-from pipeline.data.source import TrainingData
 from pipeline.errors import PipelineError
 from pipeline.evaluation.comparison import Comparison, class_extremes
 from pipeline.evaluation.comparison_figures import draw_class_changes, draw_confusion_difference, draw_only_one_right
 from pipeline.evaluation.scores import Predictions
-from pipeline.evaluation.uncertainty import Share, share_right
-from pipeline.promotion.examination import examine
+from pipeline.evaluation.uncertainty import PairedTest, Share, paired_test, share_right
 from pipeline.promotion.gate import incomparable
-from pipeline.settings import TrainingSettings
+from pipeline.promotion.preparation import Promotion
+from pipeline.tracking.loaded_model import load_model
+from pipeline.tracking.openings import record_opening
+from pipeline.tracking.recorded import TrainingRecord
 from pipeline.tracking.registry import Version
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_artifacts import log_judgement
 from pipeline.tracking.training_run import TrainingRun
+from pipeline.workers.fresh_process import call_in_fresh_process
 
-IMAGE_SIZE = "image_size"
-
-
-@dataclass(frozen=True, eq=False)
-class SealedImages:
-    """The test images, opened."""
-
-    source: TestImages
-
-    @classmethod
-    def open(cls, settings: TrainingSettings, data: TrainingData) -> SealedImages:
-        """Open them; the opening must have been recorded.
-
-        Raises:
-            DataError: they break a rule.
-        """
-        return cls(open_test_images(settings, data.images))
-
-    @property
-    def digest(self) -> str:
-        """Digest of the test images."""
-        return self.source.digest
-
-    def at(self, image_size: int) -> ImageSet:
-        """Return them at the size of a network's images in pixels; 0: as they are."""
-        return self.source.images_at(image_size)
+IMAGE_SIZE = "image_size"  # tag of a version: side that its images are resized to; 0: as they are
+TOLERANCE = 1e-3  # of a probability: GPUs choose their algorithms anew in each process
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How a candidate does on the test ``images``."""
+    """A candidate's predictions on the test ``images``, its latency on a single image, its number of parameters."""
 
     images: ImageSet
     predictions: Predictions
@@ -77,53 +57,97 @@ class Evaluation:
 
     def extremes(self) -> dict[str, str]:
         """Return the easiest and the hardest class with their accuracies, as texts."""
-        return {f"{end}_class": f"{name} ({share:.1%})" for end, (name, share) in
-                class_extremes(self.predictions).items()}  # fmt: skip
+        ends = class_extremes(self.predictions)
+        return {f"{end}_class": f"{name} ({share:.1%})" for end, (name, share) in ends.items()}
+
+    def summary(self) -> str:
+        """Return the figures and the extremes in a line."""
+        accuracy, (low, high) = self.accuracy, self.accuracy.interval
+        extremes = ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in self.extremes().items())
+        return (
+            f"Test accuracy {accuracy.value:.4f} (95 % interval {low:.4f} to {high:.4f}) on {accuracy.n_images:,} "
+            f"images; {extremes}; {self.latency_ms:.1f} ms an image, {self.n_parameters:,} parameters"
+        )
 
 
-def evaluate(
-    store: TrackingStore, model_uri: str, images: ImageSet, *, n_parameters: int, log: Path
-) -> Evaluation:  # fmt: skip
-    """Have a logged model answer to the test images.
+def open_test_set(promotion: Promotion, refit: TrainingRecord, run: TrainingRun) -> TestImages:
+    """Open the test images for the candidate of this final ``run``, after recording that in the study's run.
 
     Raises:
-        PipelineError: it cannot be loaded, or does not answer.
+        DataError: they break a rule.
     """
-    found = examine(store, model_uri, images.images, log=log)
-    predictions = Predictions(found.probabilities, images.labels, images.class_names)
-    return Evaluation(images, predictions, found.latency_ms, n_parameters)
+    number = record_opening(
+        promotion.store, promotion.study, data_digest=promotion.data.digest, candidate=str(refit.model_id),
+        run_id=run.run_id,
+    )  # fmt: skip
+    promotion.display.show_line(f"Opening the test images for study '{promotion.study.name}' (opening number {number})")
+    return open_test_images(promotion.training, promotion.data.images)
 
 
-def log_evaluation(run: TrainingRun, evaluation: Evaluation, *, model_id: str, seed_spread: float) -> None:
-    """Log figures, confusion matrix, report by class and mistakes in the final run."""
+def evaluate(refit: TrainingRecord, images: ImageSet, *, log: Path) -> Evaluation:
+    """Load the refit's model in a fresh process and predict the test images with it.
+
+    Raises:
+        PipelineError: it cannot be loaded, or it fails on the images.
+    """
+    predictions, latency_ms = call_in_fresh_process(_predict, refit.store, refit.model_uri, images, log=log)
+    return Evaluation(images, predictions, latency_ms, int(refit.metrics["n_parameters"]))
+
+
+def log_evaluation(run: TrainingRun, evaluation: Evaluation, *, model_id: str | None, seed_spread: float) -> None:
+    """Log figures, confusion matrix, classification report and mistakes in the final run."""
     log_judgement(run, evaluation.predictions, evaluation.images.images)
     run.log_tags({f"pipeline.{name}": text for name, text in evaluation.extremes().items()})
     run.log_summary({**evaluation.figures(), "seed_spread": seed_spread}, model_id=model_id)
 
 
 def compare(
-    store: TrackingStore, champion: Version, evaluation: Evaluation, sealed: SealedImages, tags: Mapping[str, str], *,
-    log: Path,
-) -> Comparison | str:  # fmt: skip
-    """Compare the candidate, with its version ``tags``, with the champion on the same images; or say why not."""
+    evaluation: Evaluation, champion: Version, test: TestImages, tags: Mapping[str, str], *, run: TrainingRun, log: Path
+) -> PairedTest | str:
+    """Compare the candidate with the champion on the same images, and log that in the final run.
+
+    Return the paired test, or the reason why they cannot be compared; ``tags`` are those of the candidate's version.
+    """
     if reason := incomparable(champion.tags, tags, champion.number):
         return reason
+    own = evaluation.predictions
     try:
-        images = sealed.at(int(champion.tags.get(IMAGE_SIZE, "0")))
-        found = examine(store, champion.uri, images.images, log=log)
+        images = test.images_at(int(champion.tags.get(IMAGE_SIZE, "0")))
+        predictions, _ = call_in_fresh_process(_predict, run.store, champion.uri, images, log=log)
     except PipelineError as error:
         return f"champion version {champion.number} cannot be compared ({error})"
-    own = evaluation.predictions
-    if found.class_names != own.class_names:
-        return f"champion version {champion.number} knows other classes and so is not compared"
-    return Comparison(own, Predictions(found.probabilities, own.labels, own.class_names))
+    if predictions.class_names != own.class_names:
+        return f"champion version {champion.number} has other classes and so is not compared"
+    _log_comparison(run, Comparison(own, predictions), evaluation.images)
+    return paired_test(own, predictions)
 
 
-def log_comparison(run: TrainingRun, comparison: Comparison, images: ImageSet) -> None:
-    """Log classes better and worse, images that one alone gets right, and the difference of the confusions."""
+def _log_comparison(run: TrainingRun, comparison: Comparison, images: ImageSet) -> None:
+    """Log the change of each class, the difference of the confusions, and the images that only one gets right."""
     classes, difference = comparison.class_table(), comparison.confusion_difference()
     run.log_table(classes, "comparison/classes.csv")
     run.log_figure(draw_class_changes(classes), "comparison/classes.png")
     run.log_table(difference, "comparison/confusion_difference.csv")
     run.log_figure(draw_confusion_difference(difference), "comparison/confusion_difference.png")
     run.log_figure(draw_only_one_right(images.images, comparison), "comparison/only_one_right.png")
+
+
+def reload_problem(evaluation: Evaluation, version: Version, store: TrackingStore, *, log: Path) -> str | None:
+    """Load a registered version in a fresh process; return how it fails to repeat the evaluation's predictions."""
+    expected = evaluation.predictions.probabilities
+    try:
+        predictions, _ = call_in_fresh_process(_predict, store, version.uri, evaluation.images, log=log)
+    except PipelineError as error:
+        return f"it cannot be loaded back ({error})"
+    found = predictions.probabilities
+    if found.shape != expected.shape:
+        return f"loaded back, it predicts in the shape {found.shape}, not {expected.shape}"
+    difference = float(np.abs(found - expected).max())
+    return None if difference <= TOLERANCE else f"loaded back, its probabilities are off by up to {difference:.3g}"
+
+
+def _predict(store: TrackingStore, uri: str, images: ImageSet) -> tuple[Predictions, float]:
+    """Return the predictions of the model at ``uri``, and its milliseconds for a single image."""
+    model = load_model(store, uri)
+    probabilities = model.probabilities(images.images)
+    return Predictions(probabilities, images.labels, model.class_names), model.latency_ms(images.images)

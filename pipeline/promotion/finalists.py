@@ -1,106 +1,116 @@
-"""The finalists: a study's best configurations, each trained anew over several seeds."""
+"""The finalists: a study's best configurations, trained over several seeds, and the refit of the winner."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 import pandas as pd
 
 from pipeline.baselines.job import Job
-from pipeline.data.source import TrainingData
 from pipeline.errors import SettingError, TrainingsFailed
 from pipeline.evaluation.uncertainty import Scores, is_inside_noise, standard_error
-from pipeline.settings import TrainingSettings
 from pipeline.study.samplers import derive_seed
 from pipeline.tracking import names
-from pipeline.tracking.leaderboard import read_leaderboard
-from pipeline.tracking.recorded import RecordedStudy, RecordedTraining, read_training
-from pipeline.tracking.store import FinishedTraining, TrackingStore
+from pipeline.tracking.leaderboard import rank_trainings
+from pipeline.tracking.recorded import StudyRecord, TrainingRecord
+from pipeline.tracking.store import TrackingStore
+from pipeline.training.configuration import Configuration
 from pipeline.training.metric import Metric
 
-_TRIALS_AT_MOST = 100_000
+_SEED_OFFSET = 100_000  # above any trial's number, which the trial's own seed is derived from
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A configuration with its scores over seeds, and the epochs that had them."""
+    """A training of the study with its scores over several seeds, and the best epochs of those trainings."""
 
-    training: RecordedTraining
+    training: TrainingRecord
     scores: Scores
     best_epochs: tuple[int, ...]
     n_parameters: int
 
     @property
     def n_epochs(self) -> int:
-        """The epochs that its trainings settled on: the mean of their best ones."""
+        """Epochs for the refit: the mean of the best epochs."""
         return max(1, round(fmean(self.best_epochs)))
+
+    @property
+    def image_size(self) -> int:
+        """Side that its images are resized to, in pixels; 0: as they are."""
+        return self.training.configuration().image_size
 
 
 def choose_finalists(
-    store: TrackingStore, study: RecordedStudy, *, metric: Metric, n_finalists: int
-) -> list[RecordedTraining]:
-    """Return the best distinct configurations on the study's images, hand-made ones included, the best first.
+    store: TrackingStore, study: StudyRecord, *, metric: Metric, n_finalists: int
+) -> list[TrainingRecord]:
+    """Return the best distinct configurations on the study's split, hand-made ones included, the best first.
 
-    A training that was pruned or failed has shown nothing; the classical model is no network, and no finalist.
+    Only completed trainings of networks count: no pruned or failed ones, and not the classical model.
 
     Raises:
-        SettingError: no network was trained to its end.
+        SettingError: there is none.
     """
-    board = read_leaderboard(store, split=study.split, metric=metric, study=study.name)
-    chosen: dict[object, RecordedTraining] = {}
-    for _, row in board[board["state"] == names.State.COMPLETE].iterrows():
-        if len(chosen) < n_finalists and pd.notna(row.get("epochs")):
-            training = read_training(store, str(row["run_id"]))
+    chosen: dict[object, TrainingRecord] = {}
+    for training in rank_trainings(store, split=study.split, metric=metric, study=study.name):
+        is_candidate = training.state is names.State.COMPLETE and "epochs" in training.parameters
+        if is_candidate and len(chosen) < n_finalists:
             chosen.setdefault((*sorted(training.parameters.items()), training.hand_made), training)
     if not chosen:
-        raise SettingError(
-            f"study must have a network that was trained to its end, got '{study.name}' without one; search on first"
-        )
+        raise SettingError(f"study must have a completed training of a network, got '{study.name}'; search on first")
     return list(chosen.values())
 
 
-def finalist_jobs(finalists: Sequence[RecordedTraining], study: RecordedStudy, *, seed: int, n_seeds: int) -> list[Job]:
-    """Return the jobs of training each finalist with ``n_seeds`` seeds that follow from the study's ``seed``."""
-    return [_job(training, study, seed, number) for training in finalists for number in range(1, n_seeds + 1)]
+def finalist_jobs(finalists: Sequence[TrainingRecord], study: StudyRecord, *, seed: int, n_seeds: int) -> list[Job]:
+    """Return the jobs of training each finalist with ``n_seeds`` seeds derived from the study's ``seed``.
+
+    No trial and no baseline had these seeds: a score with the seed that a finalist was chosen by would be too good.
+    """
+    return [
+        _job(
+            training, study, kind="finalist", suffix=f"seed-{number}", configuration=training.configuration(),
+            seed=derive_seed(seed, _SEED_OFFSET + number),
+        )
+        for training in finalists
+        for number in range(1, n_seeds + 1)
+    ]  # fmt: skip
 
 
-def finalist_seed(seed: int, number: int) -> int:
-    """Return a seed that neither a trial nor a baseline had: one by which a finalist was chosen would flatter it."""
-    return derive_seed(seed, _TRIALS_AT_MOST + number)
+def refit_job(winner: Finalist, study: StudyRecord, *, seed: int) -> Job:
+    """Return the job of fitting the winner on training and validation images, for the mean of its best epochs."""
+    configuration = winner.training.configuration().without_validation(winner.n_epochs)
+    return _job(winner.training, study, kind="refit", suffix="refit", configuration=configuration, seed=seed)
 
 
-def _job(training: RecordedTraining, study: RecordedStudy, seed: int, number: int) -> Job:
-    return Job(
-        name=f"{training.name}-seed-{number}", configuration=training.configuration(),
-        seed=finalist_seed(seed, number), files=training.files(),
-        tags={names.KIND: "finalist", names.STUDY: study.name, names.FINALIST_OF: training.run_id},
-    )  # fmt: skip
+def _job(
+    training: TrainingRecord, study: StudyRecord, *, kind: str, suffix: str, configuration: Configuration, seed: int
+) -> Job:
+    tags = {names.KIND: kind, names.STUDY: study.name, names.FINALIST_OF: training.run_id}
+    return Job(f"{training.name}-{suffix}", configuration, seed, tags, files=training.files())
 
 
-def judge(
-    finalists: Sequence[RecordedTraining], jobs: Sequence[Job], done: Mapping[str, FinishedTraining], *,
-    data: TrainingData, settings: TrainingSettings, metric: Metric,
-) -> list[Finalist]:  # fmt: skip
-    """Return the finalists, the best mean first; one that did not come to its end with every seed is left out.
+def rank_finalists(
+    finalists: Sequence[TrainingRecord], jobs: Sequence[Job], runs: Sequence[TrainingRecord | None], metric: Metric
+) -> list[Finalist]:
+    """Return the finalists whose trainings were all completed, the best mean first.
 
-    ``done`` are finished trainings by fingerprint.
+    ``runs`` are the completed trainings of the ``jobs``, in their order; None for one that failed.
 
     Raises:
-        TrainingsFailed: none came to its end with every seed.
+        TrainingsFailed: there is no such finalist.
     """
-    runs: dict[str, list[FinishedTraining | None]] = {training.run_id: [] for training in finalists}
-    for job in jobs:
-        runs[job.tags[names.FINALIST_OF]].append(done.get(job.fingerprint(data, settings)))
-    complete = {run_id: [run for run in found if run] for run_id, found in runs.items() if all(found)}
-    judged = [_finalist(one, complete[one.run_id], metric) for one in finalists if one.run_id in complete]
-    if not judged:
-        raise TrainingsFailed("no finalist came to the end of its training with every seed; see their runs for why")
-    return sorted(judged, key=lambda one: one.scores.mean, reverse=metric.direction == "maximize")
+    runs_of: dict[str, list[TrainingRecord | None]] = {training.run_id: [] for training in finalists}
+    for job, run in zip(jobs, runs, strict=True):
+        runs_of[job.tags[names.FINALIST_OF]].append(run)
+    complete = {run_id: [run for run in found if run] for run_id, found in runs_of.items() if all(found)}
+    ranked = [_finalist(one, complete[one.run_id], metric) for one in finalists if one.run_id in complete]
+    if not ranked:
+        raise TrainingsFailed("no finalist completed its trainings with all seeds; their runs have the reasons")
+    return sorted(ranked, key=lambda one: one.scores.mean, reverse=metric.direction == "maximize")
 
 
-def _finalist(training: RecordedTraining, runs: Sequence[FinishedTraining], metric: Metric) -> Finalist:
+def _finalist(training: TrainingRecord, runs: Sequence[TrainingRecord], metric: Metric) -> Finalist:
     figures = [run.metrics for run in runs]
     return Finalist(
         training=training,
@@ -111,7 +121,7 @@ def _finalist(training: RecordedTraining, runs: Sequence[FinishedTraining], metr
 
 
 def finalists_table(finalists: Sequence[Finalist], metric: Metric) -> pd.DataFrame:
-    """Return a row a finalist: mean and spread over seeds, and the single scores."""
+    """Return a row for each finalist: mean and standard deviation over the seeds, and the single scores."""
     return pd.DataFrame(
         {
             "rank": rank,
@@ -128,15 +138,17 @@ def finalists_table(finalists: Sequence[Finalist], metric: Metric) -> pd.DataFra
     )
 
 
-def noise_line(finalists: Sequence[Finalist], metric: Metric) -> str | None:
-    """Return a line where the winner is inside the noise of the next one, else None."""
-    if len(finalists) < 2:
+def describe_small_lead(finalists: Sequence[Finalist], metric: Metric) -> str | None:
+    """Return a line where the winner leads the second by less than one standard error of the difference, else None.
+
+    With one seed each there is no standard error, and the line says so.
+    """
+    if len(finalists) < 2 or not is_inside_noise(finalists[0].scores, finalists[1].scores):
         return None
     winner, second = finalists[:2]
-    if not is_inside_noise(winner.scores, second.scores):
-        return None
-    lead = f"{winner.training.name} leads {second.training.name} by {abs(winner.scores.mean - second.scores.mean):.4f}"
+    lead = abs(winner.scores.mean - second.scores.mean)
+    line = f"{winner.training.name} leads {second.training.name} by {lead:.4f} {metric.name}"
     if len(winner.scores.values) < 2:
-        return f"{lead} of {metric.name}, from one seed each, which shows no noise; raise --seeds"
+        return f"{line}, with one seed each: no standard error is known; raise --seeds"
     error = standard_error((winner.scores, second.scores))
-    return f"{lead} of {metric.name}, inside the noise: less than the standard error of the difference, {error:.4f}"
+    return f"{line}, less than one standard error of the difference ({error:.4f})"

@@ -1,35 +1,36 @@
-"""What a promotion needs, checked before anything is written."""
+"""The inputs of a promotion, checked before anything is written."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.baselines.job import Job
-from pipeline.baselines.session import JobSession
-from pipeline.baselines.training import do_jobs, left_to_do
 from pipeline.data.source import TrainingData, load_training_data
 from pipeline.errors import DataError
-from pipeline.promotion.audience import Audience
+from pipeline.promotion.display import PromotionDisplay
 from pipeline.promotion.finalists import choose_finalists
 from pipeline.settings import PromoteSettings, TrainingSettings
 from pipeline.tracking.parent_run import ParentRun
-from pipeline.tracking.recorded import RecordedStudy, RecordedTraining, read_study
-from pipeline.tracking.store import FinishedTraining, TrackingStore, find_store
-from pipeline.training.metric import Metric, get_metric
+from pipeline.tracking.recorded import StudyRecord, TrainingRecord, finished_trainings, read_study
+from pipeline.tracking.store import TrackingStore, find_store
+from pipeline.training.metric import Metric, get_metric, get_monitor
+
+REFIT_METRIC = get_monitor("accuracy")  # a refit has no validation images
 
 
 @dataclass(frozen=True, eq=False)
 class Promotion:
-    """Everything that a promotion needs, checked, with nothing written yet."""
+    """The checked inputs of a promotion; ``training`` are the settings that the study's trials were trained with."""
 
     settings: PromoteSettings
     training: TrainingSettings
     store: TrackingStore
-    study: RecordedStudy
+    study: StudyRecord
     data: TrainingData
-    finalists: tuple[RecordedTraining, ...]
-    audience: Audience
+    finalists: tuple[TrainingRecord, ...]
+    display: PromotionDisplay
 
     @property
     def name(self) -> str:
@@ -38,33 +39,42 @@ class Promotion:
 
     @property
     def metric(self) -> Metric:
-        """What the study is about."""
+        """Metric that the study optimizes."""
         return get_metric(self.training.metric)
 
     @property
     def log(self) -> Path:
-        """What libraries have to say."""
+        """Log file of TensorFlow and other libraries."""
         return self.store.studies / f"promote-{self.name}.log"
 
     def train(
-        self, jobs: list[Job], parent: ParentRun, *, kind: type[JobSession], noun: str, metric: Metric
-    ) -> dict[str, FinishedTraining]:  # fmt: skip
-        """Do those jobs that have not been done before; return all that is finished by now, by fingerprint."""
+        self, jobs: Sequence[Job], parent: ParentRun, *, noun: str, validates: bool = True
+    ) -> list[TrainingRecord | None]:  # fmt: skip
+        """Train the jobs that were not trained before; return each job's completed training, None where it failed.
+
+        ``noun`` names the jobs on the display; those without validation fit on training and validation images together.
+        """
+        from pipeline.baselines.session import JobSession
+        from pipeline.baselines.training import do_jobs, left_to_do
+        from pipeline.promotion.refit_runner import RefitSession
+
         to_do = left_to_do(jobs, self.data, self.training, self.store)
-        following = self.audience.trainings(
-            f"promote to '{self.name}'", n_jobs=len(jobs), n_done=len(jobs) - len(to_do), noun=noun, metric=metric,
-            log=self.log,
+        following = self.display.follow_trainings(
+            f"promote to '{self.name}'", n_jobs=len(jobs), n_done=len(jobs) - len(to_do), noun=noun,
+            metric=self.metric if validates else REFIT_METRIC, log=self.log,
         )  # fmt: skip
         with following as show:
+            kind = JobSession if validates else RefitSession
             do_jobs(to_do, parent, self.training, log=self.log, show=show, kind=kind)
-        return self.store.finished_trainings(self.data.split_digest)
+        done = finished_trainings(self.store, self.data.split_digest)
+        return [done.get(job.fingerprint(self.data, self.training)) for job in jobs]
 
 
-def prepare(settings: PromoteSettings, audience: Audience) -> Promotion:
-    """Check study, data and finalists.
+def prepare(settings: PromoteSettings, display: PromotionDisplay) -> Promotion:
+    """Read the study, load its data and choose the finalists.
 
     Raises:
-        InputError: the first thing that cannot be used.
+        InputError: the first of them that cannot be used.
     """
     store = find_store()
     study = read_study(store, settings.study)
@@ -74,10 +84,8 @@ def prepare(settings: PromoteSettings, audience: Audience) -> Promotion:
     data = load_training_data(training)
     if data.split_digest != study.split:
         raise DataError(
-            f"promote goes on with the images that judged the study's trials, but '{training.dataset}' now splits as "
-            f"{data.split_digest}, and study '{study.name}' as {study.split}; restore them, change --study, or search "
-            "anew"
+            f"promote needs the images that study '{study.name}' was run on (split {study.split}), but "
+            f"'{training.dataset}' now splits as {data.split_digest}; restore the data, change --study, or search anew"
         )
-    metric = get_metric(training.metric)
-    finalists = choose_finalists(store, study, metric=metric, n_finalists=settings.finalists)
-    return Promotion(settings, training, store, study, data, tuple(finalists), audience)
+    finalists = choose_finalists(store, study, metric=get_metric(training.metric), n_finalists=settings.finalists)
+    return Promotion(settings, training, store, study, data, tuple(finalists), display)

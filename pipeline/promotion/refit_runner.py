@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pipeline.baselines.job import Job
-from pipeline.baselines.runner import JobRunner
+from pipeline.baselines.runner import JobRunner, load_fitting
+from pipeline.baselines.session import JobSession
+from pipeline.promotion.preparation import REFIT_METRIC
 from pipeline.tracking.curve_log import CurveLog
 from pipeline.tracking.names import State
 from pipeline.tracking.training_artifacts import log_refit
@@ -13,9 +15,19 @@ from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.ending import Cause, TrainingStopped
 from pipeline.training.trainer import train
 from pipeline.workers.fitting import Outcome, describe_failure
-from pipeline.workers.mailbox import Pulse
+from pipeline.workers.mailbox import Mailbox, Pulse
 from pipeline.workers.messages import Train
+from pipeline.workers.session import Runner
 from pipeline.workers.watch import Watch
+
+
+@dataclass(frozen=True)
+class RefitSession(JobSession):
+    """Jobs that are fitted on all images, and not validated."""
+
+    def make_runner(self, mailbox: Mailbox, *, worker_index: int) -> Runner:
+        """Load the images."""
+        return RefitRunner(self, replace(load_fitting(self, mailbox), metric=REFIT_METRIC))
 
 
 class RefitRunner(JobRunner):

@@ -1,9 +1,9 @@
-"""Register a candidate, and make it champion if the gate lets it pass and nothing has happened meanwhile."""
+"""Registration of a candidate, and its promotion to champion where the gate passed it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipeline.promotion.gate import Decision, Verdict
 from pipeline.promotion.locks import alias_lock
@@ -11,23 +11,24 @@ from pipeline.tracking.registry import DECISION, NO_VERSION, PREVIOUS_CHAMPION, 
 
 
 @dataclass(frozen=True)
-class Registration:
-    """A candidate to register: its logged model, its run, what its version is tagged with and described by."""
+class Candidate:
+    """A logged model to register, the run it was evaluated in, and the tags and description of its version."""
 
     model_id: str
     run_id: str
     tags: Mapping[str, str]
-    description: str = field(default="")
+    description: str
 
 
 def register(
-    registry: Registry, candidate: Registration, *, champion: Version | None, decision: Decision,
+    registry: Registry, candidate: Candidate, *, champion: Version | None, decision: Decision,
     check_reload: Callable[[Version], str | None],
 ) -> tuple[Version, Decision]:  # fmt: skip
-    """Register a candidate that ``decision`` is about, and carry the decision out.
+    """Register a candidate, and make it champion if it passed; return its version and the final decision.
 
-    ``champion`` is the version that it was compared with; ``check_reload`` gets the registered version and returns
-    why it may not be champion, or None. The version never stays without a decision, unless this process is killed.
+    ``champion`` is the version that it was compared with. ``check_reload`` gets the registered version and returns why
+    it may not become champion, or None. An exception leaves the version tagged as interrupted; only a killed process
+    leaves it pending.
     """
     previous = champion.number if champion else NO_VERSION
     tags = {**candidate.tags, PREVIOUS_CHAMPION: previous, DECISION: Verdict.PENDING, REASON: "not decided yet"}

@@ -1,4 +1,4 @@
-"""Give the alias of the champion back to the version that had it before."""
+"""Rollback of the champion alias to the version that had it before."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pipeline.tracking.store import find_store
 
 @dataclass(frozen=True)
 class Rollback:
-    """Which version gave the alias to which."""
+    """The version that gave up the alias, and the one that has it again."""
 
     given_up: Version
     restored: Version
 
 
 def roll_back(name: str) -> Rollback:
-    """Make the champion before the present one champion again, and tag both versions with it.
+    """Make the previous champion champion again, and tag both versions with the rollback.
 
     Raises:
         SettingError: there is no champion, or none before it.
@@ -42,13 +42,13 @@ def _previous(registry: Registry, champion: Version) -> Version:
     number = champion.tags.get(PREVIOUS_CHAMPION, NO_VERSION)
     if number == NO_VERSION:
         raise SettingError(
-            f"rollback needs a champion before the present one, and '{registry.name}' version {champion.number} is the "
-            "first; promote another, or set the alias in the MLflow UI"
+            f"rollback needs a previous champion, but '{registry.name}' version {champion.number} is the first; "
+            "promote another, or set the alias in the MLflow UI"
         )
     previous = registry.version(number)
     if previous is None:
         raise SettingError(
-            f"rollback needs the champion before the present one, but '{registry.name}' version {number} was deleted; "
-            "set the alias in the MLflow UI"
+            f"rollback needs the previous champion, but '{registry.name}' version {number} was deleted; set the alias "
+            "in the MLflow UI"
         )
     return previous

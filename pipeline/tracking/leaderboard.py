@@ -1,11 +1,14 @@
-"""The leaderboard: trials, hand-made models and all else that was judged on the same validation images."""
+"""The leaderboard: trials, hand-made models and all other trainings that were validated on the same images."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 import pandas as pd
-from mlflow.entities import Run
 
 from pipeline.tracking import names
+from pipeline.tracking.recorded import TrainingRecord, search_trainings
 from pipeline.tracking.store import TrackingStore
 from pipeline.training.metric import Metric, get_metric
 
@@ -19,67 +22,68 @@ METRICS = (
     "images_per_second",
 )
 SPREAD_METRICS = ("best_val_accuracy_sd", "n_folds")  # columns only where a trial has them
+_FIRST, _LAST = ("run", "kind", "state", *METRICS), ("reason", "run_id")
 
 
-def read_leaderboard(store: TrackingStore, *, split: str, metric: Metric, study: str | None = None) -> pd.DataFrame:
-    """Return a row a training that has ended, the best first and failed ones last.
+def rank_trainings(
+    store: TrackingStore, *, split: str, metric: Metric, study: str | None = None
+) -> list[TrainingRecord]:
+    """Return the trainings that have ended, the best first and failed ones last.
 
-    ``split`` is the digest of the split that they were judged on. Of trials, only those of ``study`` are taken; None
-    means all. Its columns: rank, run, kind, state, figures, knobs, reason, run_id.
+    ``split`` is the digest of the split that they were validated on. Of trials, only those of ``study`` are taken;
+    None takes all.
     """
     return _ranked(_ended_trainings(store, split), metric, study)
 
 
-def _ranked(runs: list[Run], metric: Metric, study: str | None) -> pd.DataFrame:
-    rows = [_row(run) for run in runs if _belongs(run, study)]
-    fixed = ["run", "kind", "state", *METRICS]
-    table = pd.DataFrame(rows, columns=[*fixed, *_other_columns(rows, fixed)])
-    table = table.assign(failed=table["state"] == names.State.FAIL).sort_values(
-        ["failed", f"best_{metric.name}", "run"], ascending=[True, metric.direction == "minimize", True],
-        ignore_index=True,
-    )  # fmt: skip
-    table.insert(0, "rank", range(1, len(table) + 1))
-    return table.drop(columns="failed")
+def read_leaderboard(store: TrackingStore, *, split: str, metric: Metric, study: str | None = None) -> pd.DataFrame:
+    """Return the ranked trainings as a table: rank, run, kind, state, figures, knobs, reason, run_id."""
+    return _table(rank_trainings(store, split=split, metric=metric, study=study))
 
 
 def update_study_leaderboards(store: TrackingStore, *, split: str) -> None:
-    """Write the leaderboard of every study on the split anew, by its own metric: something else was judged on it."""
+    """Rewrite the leaderboard of every study on the split, ranked by the study's own metric."""
     trainings = _ended_trainings(store, split)
     condition = f"tags.`{names.SPLIT}` = '{split}' AND tags.`{names.KIND}` = 'study'"
     for run in store.search_runs(condition):
-        if "metric" in run.data.params:  # else it was killed before it had begun
-            table = _ranked(trainings, get_metric(run.data.params["metric"]), run.data.tags[names.STUDY])
+        if "metric" in run.data.params:  # missing where the search was killed before it logged its settings
+            table = _table(_ranked(trainings, get_metric(run.data.params["metric"]), run.data.tags[names.STUDY]))
             store.client.log_text(run.info.run_id, table.to_csv(index=False), names.LEADERBOARD_FILE)
 
 
-def _ended_trainings(store: TrackingStore, split: str) -> list[Run]:
-    found = store.search_runs(f"tags.`{names.SPLIT}` = '{split}'")
-    return [
-        run
-        for run in found
-        if run.data.tags.get(names.KIND) in names.LEADERBOARD_KINDS and names.STATE in run.data.tags
-    ]
+def _ended_trainings(store: TrackingStore, split: str) -> list[TrainingRecord]:
+    found = search_trainings(store, f"tags.`{names.SPLIT}` = '{split}'")
+    return [one for one in found if one.kind in names.LEADERBOARD_KINDS and one.state is not None]
 
 
-def _belongs(run: Run, study: str | None) -> bool:
-    return study is None or run.data.tags.get(names.STUDY, study) == study
+def _ranked(trainings: Iterable[TrainingRecord], metric: Metric, study: str | None) -> list[TrainingRecord]:
+    sign = -1 if metric.direction == "maximize" else 1
+
+    def place(training: TrainingRecord) -> tuple[bool, bool, float, str]:
+        value = sign * training.metrics.get(f"best_{metric.name}", math.nan)
+        is_missing = math.isnan(value)
+        return training.state is names.State.FAIL, is_missing, 0 if is_missing else value, training.name
+
+    return sorted((one for one in trainings if study in (None, one.tags.get(names.STUDY, study))), key=place)
 
 
-def _row(run: Run) -> dict[str, object]:
-    figures = {name: run.data.metrics.get(name) for name in METRICS}
-    figures |= {name: run.data.metrics[name] for name in SPREAD_METRICS if name in run.data.metrics}
-    tags = {"reason": run.data.tags.get(names.REASON, ""), "run_id": run.info.run_id}
+def _table(trainings: Iterable[TrainingRecord]) -> pd.DataFrame:
+    rows = [_row(training) for training in trainings]
+    others = dict.fromkeys(name for row in rows for name in row if name not in (*_FIRST, *_LAST))
+    table = pd.DataFrame(rows, columns=[*_FIRST, *others, *_LAST])
+    table.insert(0, "rank", range(1, len(table) + 1))
+    return table
+
+
+def _row(training: TrainingRecord) -> dict[str, object]:
+    metrics = training.metrics
     return {
-        "run": run.info.run_name,
-        "kind": run.data.tags[names.KIND],
-        "state": run.data.tags[names.STATE],
-        **figures,
-        **run.data.params,
-        **tags,
+        "run": training.name,
+        "kind": training.kind,
+        "state": training.state and training.state.value,
+        **{name: metrics.get(name) for name in METRICS},
+        **{name: metrics[name] for name in SPREAD_METRICS if name in metrics},
+        **training.parameters,
+        "reason": training.tags.get(names.REASON, ""),
+        "run_id": training.run_id,
     }
-
-
-def _other_columns(rows: list[dict[str, object]], fixed: list[str]) -> list[str]:
-    seen = dict.fromkeys(name for row in rows for name in row if name not in fixed)
-    last = ("reason", "run_id")
-    return [name for name in seen if name not in last] + [name for name in last if name in seen]

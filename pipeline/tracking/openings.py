@@ -1,4 +1,4 @@
-"""The record of who opened the sealed test images of a study, and when."""
+"""The log of test set openings: who opened the sealed test images of a study, when, and for which candidate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlflow.artifacts import load_text
 from mlflow.entities import Metric
 
 from pipeline.tracking import names
-from pipeline.tracking.recorded import RecordedStudy
+from pipeline.tracking.recorded import StudyRecord
 from pipeline.tracking.store import TrackingStore
 
 _METRIC = "test_openings"
@@ -20,7 +20,7 @@ _COLUMNS = ("opening", "time", "user", "data_digest", "candidate", "run_id")
 
 
 def user_name() -> str:
-    """Return who is at work."""
+    """Return the name of the user who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container without an entry for the user
@@ -28,11 +28,11 @@ def user_name() -> str:
 
 
 def record_opening(
-    store: TrackingStore, study: RecordedStudy, *, data_digest: str, candidate: str, run_id: str
+    store: TrackingStore, study: StudyRecord, *, data_digest: str, candidate: str, run_id: str
 ) -> int:  # fmt: skip
-    """Write down that the test images are about to be opened for a candidate; return how often they were by now.
+    """Record that the test images are about to be opened for a candidate; return how many openings there are now.
 
-    The study's run has the number as tag and metric, and ``test_openings.csv`` with a row an opening.
+    The study's run holds that number as a tag and a metric, and ``test_openings.csv`` with a row for each opening.
     """
     client = store.client
     run = client.get_run(study.run_id)

@@ -1,13 +1,13 @@
-"""Trainings and studies as their runs recorded them: all that it takes to do it again."""
+"""Trainings and studies read back from their runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from mlflow import MlflowClient
 from mlflow.artifacts import load_text
-from mlflow.entities import Run
+from mlflow.entities import Run, RunStatus
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import SettingError
@@ -21,26 +21,75 @@ from pipeline.training.configuration import Configuration
 _STUDY_SETTINGS = ("dataset", "data_dir", "seed", "validation_share", "folds", "image_size", "metric", "precision")
 
 
-@dataclass(frozen=True)
-class RecordedTraining:
-    """A run in which a network was trained.
+@dataclass(frozen=True, eq=False)
+class TrainingRecord:
+    """One training as its run recorded it.
 
-    ``parameters`` are its knobs as text, ``settings`` those of the command, ``hand_made`` the file of its hand-made
-    model, empty where it has none.
+    ``state`` is None while the training runs or waits to be resumed. ``parameters`` are its knobs as text, empty for a
+    classical model. ``metrics`` are the last values by name. Curves, settings and files are read from the store when
+    they are asked for.
     """
 
+    store: TrackingStore
     run_id: str
     name: str
-    seed: int
+    state: names.State | None
+    tags: Mapping[str, str]
     parameters: Mapping[str, str]
-    settings: Mapping[str, str]
-    hand_made: str
+    metrics: Mapping[str, float]
+    model_ids: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """Kind of the run: trial, baseline, repeat, finalist or refit."""
+        return self.tags[names.KIND]
+
+    @property
+    def seed(self) -> int:
+        """Seed of the training."""
+        return int(self.tags[names.SEED])
+
+    @cached_property
+    def model_id(self) -> str | None:
+        """Id of the model that was logged last, which is that of a resumed training's final network; None without."""
+        if len(self.model_ids) < 2:
+            return self.model_ids[0] if self.model_ids else None
+        models = [self.store.client.get_logged_model(model_id) for model_id in self.model_ids]
+        return str(max(models, key=lambda model: model.creation_timestamp).model_id)
+
+    @property
+    def model_uri(self) -> str:
+        """URI by which MLflow loads the model."""
+        return f"models:/{self.model_id}"
+
+    @cached_property
+    def settings(self) -> Mapping[str, str]:
+        """Settings of the command that started the training."""
+        settings: Mapping[str, str] = self.store.client.get_run(self.tags["mlflow.parentRunId"]).data.params
+        return settings
+
+    @cached_property
+    def hand_made(self) -> str:
+        """Text of the hand-made model's file; empty for a model made of knobs."""
+        client = self.store.client
+        if names.HAND_MADE_FILE not in {file.path for file in client.list_artifacts(self.run_id)}:
+            return ""
+        return str(load_text(f"{client.get_run(self.run_id).info.artifact_uri}/{names.HAND_MADE_FILE}"))
+
+    def curve(self, metric: str) -> list[tuple[int, float]]:
+        """Return (epoch, value) pairs of a metric that is logged every epoch; a fold's is ``fold_1_val_accuracy``.
+
+        An epoch that was logged again after the training was resumed has its last value. Empty if never logged.
+        """
+        points = self.store.client.get_metric_history(self.run_id, metric)
+        last = {point.step: point.value for point in sorted(points, key=lambda point: point.timestamp)}
+        return sorted(last.items())
 
     def configuration(self) -> Configuration:
-        """Return what was trained.
+        """Return the configuration that was trained.
 
         Raises:
-            ModelFileError: its hand-made model cannot be read any more.
+            ModelFileError: the file of its hand-made model cannot be read any more.
         """
         knobs = complete(parse_knobs(self.parameters))
         if not self.hand_made:
@@ -48,36 +97,35 @@ class RecordedTraining:
         return Configuration(knobs, parse_hand_made(self.hand_made, name=self.name, source=self.name))
 
     def files(self) -> dict[str, str]:
-        """Return the texts that a run which repeats it should hold, too, by name."""
+        """Return the files, by name, that a run repeating this training should hold as well."""
         return {names.HAND_MADE_FILE: self.hand_made} if self.hand_made else {}
 
 
 @dataclass(frozen=True)
-class RecordedStudy:
-    """The run of a study; ``split`` is the digest of the images that judged its trials."""
+class StudyRecord:
+    """The run of a study; ``split`` is the digest of the split that its trials were validated on."""
 
     run_id: str
-    experiment_id: str
     name: str
     split: str
     settings: Mapping[str, str]
 
     def training_settings(self, **others: object) -> TrainingSettings:
-        """Return the settings that its trials were trained with; ``others`` take their place where they are not None.
+        """Return the settings that its trials were trained with, overridden by those ``others`` that are not None.
 
         Raises:
             SettingError: one of them breaks a rule.
         """
-        own = {name: self.settings[name] for name in _STUDY_SETTINGS if name in self.settings}
-        given = {name: value for name, value in others.items() if value is not None}
-        return make_settings(TrainingSettings, **{**{k: v for k, v in own.items() if v != "auto"}, **given})
+        own = {name: self.settings.get(name, "auto") for name in _STUDY_SETTINGS}
+        own = {name: value for name, value in own.items() if value != "auto"}
+        return make_settings(TrainingSettings, **own | {k: v for k, v in others.items() if v is not None})
 
 
-def read_study(store: TrackingStore, study: str) -> RecordedStudy:
-    """Read the study of that name; of several, the one that was begun last.
+def read_study(store: TrackingStore, study: str) -> StudyRecord:
+    """Read the study of that name; of several, the one that was started last.
 
     Raises:
-        SettingError: there is none; the message names those there are.
+        SettingError: there is none; the message lists the studies of the store.
     """
     try:
         runs = store.search_runs(f"tags.`{names.KIND}` = 'study'") if store.exists else []
@@ -87,16 +135,15 @@ def read_study(store: TrackingStore, study: str) -> RecordedStudy:
     if not found:
         there = ", ".join(sorted({run.data.tags[names.STUDY] for run in runs if names.STUDY in run.data.tags}))
         raise SettingError(
-            f"study must be one in the tracking store {store.uri}, got '{study}', and there "
-            f"{f'are: {there}' if there else 'is none'}; change --study, search first, or set MLFLOW_TRACKING_URI"
+            f"study must be one of the tracking store {store.uri} ({there or 'which has none'}), got '{study}'; change "
+            "--study, search first, or set MLFLOW_TRACKING_URI"
         )
     run = max(found, key=lambda run: run.info.start_time)
-    tags, info = run.data.tags, run.info
-    return RecordedStudy(info.run_id, info.experiment_id, study, tags[names.SPLIT], run.data.params)
+    return StudyRecord(run.info.run_id, study, run.data.tags[names.SPLIT], run.data.params)
 
 
-def read_training(store: TrackingStore, run_id: str) -> RecordedTraining:
-    """Read the training that was recorded in the run ``run_id``.
+def read_training(store: TrackingStore, run_id: str) -> TrainingRecord:
+    """Read the training of the run ``run_id``.
 
     Raises:
         SettingError: there is no such run, or no network was trained in it.
@@ -109,15 +156,19 @@ def read_training(store: TrackingStore, run_id: str) -> RecordedTraining:
             f"{'is none' if run else f'is not in the tracking store {store.uri}'}; copy the id of a trial from the "
             "MLflow UI, or set MLFLOW_TRACKING_URI"
         )
-    client = store.client
-    return RecordedTraining(
-        run_id=run_id,
-        name=str(run.info.run_name),
-        seed=int(tags[names.SEED]),
-        parameters=run.data.params,
-        settings=client.get_run(tags["mlflow.parentRunId"]).data.params,
-        hand_made=_hand_made(client, run),
-    )
+    return _record(store, run)
+
+
+def search_trainings(store: TrackingStore, condition: str) -> list[TrainingRecord]:
+    """Return the trainings whose runs meet MLflow's filter ``condition``, in whatever state."""
+    runs = store.search_runs(condition)
+    return [_record(store, run) for run in runs if run.data.tags.get(names.KIND) in names.FITTING_KINDS]
+
+
+def finished_trainings(store: TrackingStore, split: str) -> dict[str, TrainingRecord]:
+    """Return the trainings that were completed on the split of that digest, by their fingerprints."""
+    found = search_trainings(store, f"tags.`{names.SPLIT}` = '{split}' AND attributes.status = 'FINISHED'")
+    return {one.tags[names.FINGERPRINT]: one for one in found if names.FINGERPRINT in one.tags}
 
 
 def _find(store: TrackingStore, run_id: str) -> Run | None:
@@ -129,8 +180,17 @@ def _find(store: TrackingStore, run_id: str) -> Run | None:
         return None
 
 
-def _hand_made(client: MlflowClient, run: Run) -> str:
-    listed = {file.path for file in client.list_artifacts(run.info.run_id)}
-    if names.HAND_MADE_FILE not in listed:
-        return ""
-    return str(load_text(f"{run.info.artifact_uri}/{names.HAND_MADE_FILE}"))
+def _record(store: TrackingStore, run: Run) -> TrainingRecord:
+    data, info = run.data, run.info
+    has_ended = RunStatus.is_terminated(RunStatus.from_string(info.status)) and names.STATE in data.tags
+    models = run.outputs.model_outputs if run.outputs else []
+    return TrainingRecord(
+        store=store,
+        run_id=info.run_id,
+        name=str(info.run_name),
+        state=names.State(data.tags[names.STATE]) if has_ended else None,
+        tags=data.tags,
+        parameters=data.params,
+        metrics=data.metrics,
+        model_ids=tuple(model.model_id for model in models),
+    )

@@ -28,7 +28,7 @@ class Version:
 
     @property
     def uri(self) -> str:
-        """What MLflow loads it by."""
+        """URI by which MLflow loads it."""
         return f"models:/{self.name}/{self.number}"
 
 
@@ -40,13 +40,18 @@ class Registry:
     name: str
 
     def champion(self) -> Version | None:
-        """Return the version with the alias ``champion``."""
-        model = self._find()
-        number = model and model.get(CHAMPION)
-        return self.version(number) if number else None
+        """Return the version with the alias ``champion``, or None."""
+        if not self.store.exists:
+            return None
+        try:
+            number = self.store.client.get_registered_model(self.name).aliases.get(CHAMPION)
+        except MlflowException as error:
+            _check_missing(error)
+            return None
+        return self.version(str(number)) if number else None
 
     def version(self, number: str) -> Version | None:
-        """Return a version; None where there is none of that number."""
+        """Return the version of that number, or None."""
         try:
             return _version(self.store.client.get_model_version(self.name, number))
         except MlflowException as error:
@@ -69,7 +74,7 @@ class Registry:
         return _version(made)
 
     def annotate(self, version: Version, tags: Mapping[str, str], description: str | None = None) -> None:
-        """Tag a version, and describe it anew."""
+        """Tag a version, and replace its description where one is given."""
         for key, value in tags.items():
             self.store.client.set_model_version_tag(self.name, version.number, key, value[: names.MAX_TAG])
         if description is not None:
@@ -83,30 +88,20 @@ class Registry:
         """Return the champion.
 
         Raises:
-            SettingError: there is none; the message names the models that have one.
+            SettingError: there is none; the message lists the models that have one.
         """
         champion = self.champion()
         if champion is None:
-            there = ", ".join(_models_with_champion(self.store)) or "none"
+            there = ", ".join(_models_with_champion(self.store)) or "there is none"
             raise SettingError(
-                f"name must be that of a registered model with a champion, got '{self.name}', and those there are: "
-                f"{there}; promote first, change --name, or set MLFLOW_TRACKING_URI"
+                f"name must be a registered model with a champion ({there}), got '{self.name}'; promote first, change "
+                "--name, or set MLFLOW_TRACKING_URI"
             )
         return champion
 
-    def _find(self) -> Mapping[str, str] | None:
-        """Return the aliases of the registered model and their versions; None where there is no such model."""
-        if not self.store.exists:
-            return None
-        try:
-            return _aliases(self.store.client.get_registered_model(self.name).aliases)
-        except MlflowException as error:
-            _check_missing(error)
-            return None
-
 
 def _check_missing(error: MlflowException) -> None:
-    """Raise the error anew unless it says that something is not there."""
+    """Raise any error but that of something missing."""
     if error.error_code != _MISSING:
         raise error
 
@@ -116,10 +111,6 @@ def _models_with_champion(store: TrackingStore) -> list[str]:
         return []
     models = store.client.search_registered_models(max_results=1000)
     return sorted(model.name for model in models if CHAMPION in model.aliases)
-
-
-def _aliases(aliases: Mapping[str, object]) -> dict[str, str]:
-    return {alias: str(number) for alias, number in aliases.items()}
 
 
 def _version(made: ModelVersion) -> Version:

@@ -22,15 +22,6 @@ _KIND = "mlflow.experimentKind"  # without it the UI opens its pages for languag
 
 
 @dataclass(frozen=True)
-class FinishedTraining:
-    """A run in which a network was trained to its end; ``model_id`` is that of its logged model, if it has one."""
-
-    run_id: str
-    metrics: Mapping[str, float]
-    model_id: str | None
-
-
-@dataclass(frozen=True)
 class TrackingStore:
     """An MLflow tracking store, by its absolute URI."""
 
@@ -48,7 +39,7 @@ class TrackingStore:
 
     @property
     def studies(self) -> Path:
-        """The folder of the studies: beside a SQLite store, else in the user's data folder, one a store.
+        """The folder of the studies: beside a SQLite store, else a folder for each store in the user's data folder.
 
         Never the working folder, which may be a temporary clone that ``mlflow run`` made.
         """
@@ -59,11 +50,11 @@ class TrackingStore:
 
     @property
     def exists(self) -> bool:
-        """Whether there is something to read: a SQLite store that nobody has written to is not there yet."""
+        """Whether the store exists; a SQLite file does not before the first write."""
         return not self.uri.startswith(_SQLITE) or Path(unquote(self.uri.removeprefix(_SQLITE))).exists()
 
     def check(self) -> None:
-        """Open the store; a SQLite store that is missing is made.
+        """Open the store, and create a SQLite file that is missing.
 
         Raises:
             SettingError: MLflow refuses the store.
@@ -86,25 +77,18 @@ class TrackingStore:
             if not token:
                 return runs
 
-    def finished_trainings(self, split: str) -> dict[str, FinishedTraining]:
-        """Return the trainings that were finished on the split of that digest, by their fingerprints."""
-        condition = f"tags.`{names.SPLIT}` = '{split}' AND attributes.status = 'FINISHED'"
-        found = self.search_runs(condition)
-        marked = {run.data.tags[names.FINGERPRINT]: run for run in found if names.FINGERPRINT in run.data.tags}
-        return {fingerprint: _finished(run) for fingerprint, run in marked.items()}
-
     def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Tag a run, in one request."""
         self.client.log_batch(run_id, tags=[RunTag(key, value[: names.MAX_TAG]) for key, value in tags.items()])
 
     def ui_command(self) -> str:
-        """Return what opens the MLflow UI on this very store."""
+        """Return the command that opens the MLflow UI on this store."""
         return f"open {self.uri}" if self.uri.startswith("http") else f"mlflow ui --backend-store-uri '{self.uri}'"
 
     def experiment_of(self, run_id: str | None, *, name: str) -> str:
-        """Return the experiment of the run ``run_id``, else ``MLFLOW_EXPERIMENT_ID``, else that called ``name``.
+        """Return the experiment of the run ``run_id``, else ``MLFLOW_EXPERIMENT_ID``, else the one called ``name``.
 
-        It is made where it is missing.
+        An experiment that is missing is created.
 
         Raises:
             SettingError: the store cannot be used.
@@ -119,11 +103,6 @@ class TrackingStore:
             return str(found.experiment_id)
         except MlflowException as error:
             raise unusable_store(self.uri, error) from error
-
-
-def _finished(run: Run) -> FinishedTraining:
-    models = run.outputs.model_outputs if run.outputs else []
-    return FinishedTraining(run.info.run_id, run.data.metrics, models[0].model_id if models else None)
 
 
 def find_store() -> TrackingStore:

@@ -1,4 +1,4 @@
-"""A folder with two studies on digits, a poor one and a good one, and somebody who listens to promotions there."""
+"""A folder with a poor and a good study on digits, and a display that keeps what promotions show there."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ first_trials: [{filters: 24}, {filters: 16}]
 
 @dataclass
 class Listener:
-    """Keeps what a promotion says; ``hear`` gets each line as it comes, ``show`` each event."""
+    """Keeps what a promotion shows; ``hear`` gets each line as it comes, ``show`` each event."""
 
     hear: Callable[[str], None] = lambda line: None
     show: Callable[[Event], None] = lambda event: None
@@ -37,7 +37,7 @@ class Listener:
     finalists: list[Finalist] = field(default_factory=list)
 
     @contextmanager
-    def trainings(
+    def follow_trainings(
         self, title: str, *, n_jobs: int, n_done: int, noun: str, metric: Metric, log: Path
     ) -> Iterator[Callable[[Event], None]]:
         def take(event: Event) -> None:
@@ -46,10 +46,10 @@ class Listener:
 
         yield take
 
-    def compare(self, finalists: Sequence[Finalist], metric: Metric) -> None:
+    def show_finalists(self, finalists: Sequence[Finalist], metric: Metric) -> None:
         self.finalists += finalists
 
-    def say(self, line: str) -> None:
+    def show_line(self, line: str) -> None:
         self.lines.append(line)
         self.hear(line)
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import pytest
 
 from pipeline.evaluation.uncertainty import PairedTest
-from pipeline.promotion.gate import Verdict, decide, incomparable, make_limits
+from pipeline.promotion.gate import Verdict, decide, incomparable
 from pipeline.settings import PromoteSettings
 
 FIGURES = {"test_accuracy": 0.95, "n_parameters": 1000, "latency_ms": 4.0}
 BETTER, ALIKE, WORSE = PairedTest(12, 1), PairedTest(6, 5), PairedTest(1, 12)
 
 
-def verdict(contest: PairedTest | str, *, champion: str | None = "3", **settings: object) -> tuple[Verdict, str]:
+def verdict(comparison: PairedTest | str, *, champion: str | None = "3", **settings: object) -> tuple[Verdict, str]:
     asked = PromoteSettings.model_validate(settings)
-    decision = decide(
-        champion=champion, contest=contest, figures=FIGURES, limits=make_limits(asked), force=asked.force
-    )  # fmt: skip
+    decision = decide(asked, figures=FIGURES, champion=champion, comparison=comparison)
     return decision.verdict, decision.reason
 
 
@@ -33,9 +31,9 @@ def test_candidate_that_beats_the_champion_passes() -> None:
     assert "p = 0.00171" in reason
 
 
-@pytest.mark.parametrize("contest", [ALIKE, WORSE])
-def test_candidate_that_does_not_beat_the_champion_is_refused(contest: PairedTest) -> None:
-    said, reason = verdict(contest)
+@pytest.mark.parametrize("comparison", [ALIKE, WORSE])
+def test_candidate_that_does_not_beat_the_champion_is_refused(comparison: PairedTest) -> None:
+    said, reason = verdict(comparison)
 
     assert said is Verdict.REFUSED
     assert reason.startswith("it does not beat champion version 3 at the level 0.05")
@@ -48,9 +46,9 @@ def test_champion_that_cannot_be_compared_is_not_replaced() -> None:
 @pytest.mark.parametrize(
     ("limit", "phrase"),
     [
-        ({"min_accuracy": 0.96}, "test_accuracy 0.95 is below the least that was asked for, 0.96"),
-        ({"max_parameters": 999}, "n_parameters 1000 is above the most that was asked for, 999"),
-        ({"max_latency_ms": 3.5}, "latency_ms 4 is above the most that was asked for, 3.5"),
+        ({"min_accuracy": 0.96}, "test_accuracy 0.95 is below min_accuracy 0.96"),
+        ({"max_parameters": 999}, "n_parameters 1000 is above max_parameters 999"),
+        ({"max_latency_ms": 3.5}, "latency_ms 4 is above max_latency_ms 3.5"),
     ],
 )
 def test_broken_limit_refuses_even_the_first_and_the_better(limit: dict[str, object], phrase: str) -> None:
@@ -67,7 +65,7 @@ def test_force_overrides_comparison_and_limits_and_says_so() -> None:
 
     assert said is Verdict.FORCED
     assert reason.startswith("forced, although it does not beat champion version 3")
-    assert "below the least" in reason
+    assert "test_accuracy 0.95 is below min_accuracy 0.99" in reason
 
 
 def test_force_that_was_not_needed_is_no_force() -> None:

@@ -181,7 +181,7 @@ def test_each_opening_of_the_test_images_is_recorded_and_counted_on_its_study(st
     assert openings["user"].notna().all()
     of_poor = [run for run in finals(stage) if run.data.tags["pipeline.study"] == "poor"]
     assert openings["run_id"].tolist() == [run.info.run_id for run in of_poor]
-    assert "The test images are opened for study 'poor', time number 2" in story.worse.lines
+    assert "Opening the test images for study 'poor' (opening number 2)" in story.worse.lines
 
 
 def test_no_run_is_left_open(stage: Stage) -> None:
@@ -190,7 +190,7 @@ def test_no_run_is_left_open(stage: Stage) -> None:
 
 
 def test_promotion_that_is_cut_off_anywhere_leaves_no_run_open_and_no_champion(stage: Stage) -> None:
-    for number, words in enumerate(("The test images are opened", "Loading")):
+    for number, words in enumerate(("Opening the test images", "Loading")):
         before = stage.n_openings("poor")
 
         def interrupt(line: str, words: str = words) -> None:
@@ -240,7 +240,9 @@ def test_of_two_promotions_at_once_one_is_refused_and_none_is_lost(stage: Stage)
 
     assert sorted(process.returncode for process in both) == [0, 3]
     (refusal,) = [text for text in said if text]
-    assert refusal == "error: refused: another promotion to 'race' is at work; wait for it, and start again\n"
+    assert (
+        refusal == "error: refused: another promotion to 'race' is running; wait until it has ended, then start again\n"
+    )
     assert stage.n_versions("race") == 1
     champion = stage.registry("race").champion()
     assert champion is not None
@@ -282,7 +284,7 @@ def test_champion_of_other_data_is_not_compared_unless_forced(stage: Stage) -> N
 def test_unknown_study_is_refused_with_the_names_of_those_there_are(stage: Stage) -> None:
     before = stage.files().keys()
 
-    with pytest.raises(SettingError, match="got 'pore', and there are: good, poor; change --study"):
+    with pytest.raises(SettingError, match=r"\(good, poor\), got 'pore'; change --study"):
         stage.promote("pore")
 
     assert stage.files().keys() == before
@@ -294,7 +296,7 @@ def test_data_that_changed_since_the_search_is_refused(stage: Stage, tmp_path: P
     images = rng.integers(0, 256, (100, 8, 8)).astype(np.uint8)
     np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
 
-    with pytest.raises(DataError, match=r"images that judged the study's trials, but .* now splits as"):
+    with pytest.raises(DataError, match=r"the images that study 'poor' was run on .* but .* now splits as"):
         stage.promote("poor", dataset=str(path))
 
 
@@ -366,7 +368,7 @@ def test_folder_without_a_readable_picture_is_refused(stage: Stage, tmp_path: Pa
     def ask(place: Path) -> None:
         predict(make_settings(PredictSettings, name="digits", input=place, output=tmp_path / "out"))
 
-    with pytest.raises(DataError, match="which is not there"):
+    with pytest.raises(DataError, match="which does not exist"):
         ask(tmp_path / "nowhere")
     (tmp_path / "notes.txt").touch()
     with pytest.raises(DataError, match=r"without a file called \.png"):

@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import GateRefused, SettingError
 from pipeline.promotion.gate import Decision, Verdict
 from pipeline.promotion.locks import alias_lock, promotion_lock
-from pipeline.promotion.registration import Registration, register
+from pipeline.promotion.registration import Candidate, register
 from pipeline.promotion.rollback import roll_back
 from pipeline.tracking.registry import Registry, Version
 from pipeline.tracking.store import TrackingStore
@@ -39,7 +39,7 @@ def enter(
     experiment = found.experiment_id if found else client.create_experiment("some")
     run = client.create_run(experiment)
     model = client.create_logged_model(experiment, name="model", source_run_id=run.info.run_id)
-    candidate = Registration(model.model_id, run.info.run_id, {"study": "some"}, "A candidate.")
+    candidate = Candidate(model.model_id, run.info.run_id, {"study": "some"}, "A candidate.")
     champion = compared_with or registry.champion()
     return register(registry, candidate, champion=champion, decision=decision, check_reload=check_reload)
 
@@ -116,22 +116,39 @@ def test_interrupted_registration_leaves_a_version_that_says_so(registry: Regist
     assert tags(registry, "1")["decision"] == "interrupted"
 
 
-def test_second_promotion_to_a_name_is_refused_while_the_first_is_at_work(registry: Registry) -> None:
+def test_second_promotion_to_a_name_is_refused_while_the_first_is_running(registry: Registry) -> None:
     with (
         promotion_lock(registry.store, "some"),
-        pytest.raises(GateRefused, match="another promotion to 'some' is at work; wait"),
+        pytest.raises(GateRefused, match="another promotion to 'some' is running; wait"),
         promotion_lock(registry.store, "some"),
     ):
         pytest.fail("the lock was given twice")
 
 
 def test_rollback_may_come_in_the_middle_of_a_promotion(registry: Registry) -> None:
-    with (
-        promotion_lock(registry.store, "some"),
-        promotion_lock(registry.store, "other"),
-        alias_lock(registry.store, "some"),
-    ):
-        pass
+    enter(registry)
+    enter(registry)
+
+    with promotion_lock(registry.store, registry.name):
+        done = roll_back(registry.name)
+
+    assert (done.given_up.number, done.restored.number) == ("2", "1")
+    assert aliases(registry)["champion"] == "1"
+
+
+def test_rollback_while_a_promotion_is_compared_makes_the_promotion_be_refused(registry: Registry) -> None:
+    enter(registry)
+    enter(registry)
+
+    _, decision = enter(registry, check_reload=lambda version: roll_back(registry.name) and None)
+
+    assert decision == Decision(Verdict.REFUSED, "version 1 became champion meanwhile")
+    assert aliases(registry) == {"champion": "1", "challenger": "3"}
+
+
+def test_lock_of_the_alias_is_of_one_model(registry: Registry) -> None:
+    with alias_lock(registry.store, "other"):
+        assert enter(registry)[1] == PASS
 
 
 def test_rollback_goes_back_to_the_first_and_not_further(registry: Registry) -> None:
@@ -171,8 +188,8 @@ def test_rollback_to_a_version_that_was_deleted_is_refused(registry: Registry) -
 
 
 def test_rollback_without_a_champion_names_the_models_that_have_one(registry: Registry) -> None:
-    with pytest.raises(SettingError, match=f"got '{registry.name}', and those there are: "):
+    with pytest.raises(SettingError, match=rf"with a champion \(.*\), got '{registry.name}'"):
         roll_back(registry.name)
     enter(registry)
-    with pytest.raises(SettingError, match=f"got 'sme', and those there are: .*{registry.name}"):
+    with pytest.raises(SettingError, match=rf"with a champion \(.*{registry.name}.*\), got 'sme'"):
         roll_back("sme")

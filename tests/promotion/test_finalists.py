@@ -1,0 +1,79 @@
+"""The finalists' ranking, the line on a small lead, and the refit, from figures alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.errors import TrainingsFailed
+from pipeline.evaluation.uncertainty import Scores
+from pipeline.knobs.table import complete
+from pipeline.promotion.finalists import Finalist, describe_small_lead, finalist_jobs, rank_finalists, refit_job
+from pipeline.tracking.names import HAND_MADE_FILE, State
+from pipeline.tracking.recorded import StudyRecord, TrainingRecord
+from pipeline.tracking.store import TrackingStore
+from pipeline.training.metric import get_metric
+
+ACCURACY, LOSS = get_metric("val_accuracy"), get_metric("val_loss")
+STUDY = StudyRecord("study", "some", "split", {})
+
+
+def training(name: str, **metrics: float) -> TrainingRecord:
+    """Return the record of a training that no store has."""
+    parameters = {knob: str(value) for knob, value in complete({"epochs": 9}).items()}
+    record = TrainingRecord(TrackingStore("none"), name, name, State.COMPLETE, {}, parameters, metrics, ())
+    vars(record)["hand_made"] = ""  # instead of what would be read from the store
+    return record
+
+
+def finalist(name: str, *scores: float, best_epochs: tuple[int, ...] = (4, 7)) -> Finalist:
+    return Finalist(training(name), Scores(scores), best_epochs, n_parameters=10)
+
+
+def test_lead_below_one_standard_error_of_the_difference_is_told_with_both_figures() -> None:
+    winner, second = finalist("a", 0.90, 0.92, 0.94), finalist("b", 0.89, 0.91, 0.93)
+
+    assert describe_small_lead([winner, second], ACCURACY) == (
+        "a leads b by 0.0100 val_accuracy, less than one standard error of the difference (0.0163)"
+    )
+
+
+def test_larger_lead_and_a_single_finalist_need_no_line() -> None:
+    winner, second = finalist("a", 0.90, 0.92, 0.94), finalist("b", 0.87, 0.89, 0.91)
+
+    assert describe_small_lead([winner, second], ACCURACY) is None
+    assert describe_small_lead([winner], ACCURACY) is None
+
+
+def test_lead_with_one_seed_each_has_no_standard_error() -> None:
+    line = describe_small_lead([finalist("a", 0.9), finalist("b", 0.5)], ACCURACY)
+
+    assert line == "a leads b by 0.4000 val_accuracy, with one seed each: no standard error is known; raise --seeds"
+
+
+@pytest.mark.parametrize(("metric", "order"), [(ACCURACY, ["b", "a"]), (LOSS, ["a", "b"])])
+def test_finalists_are_ranked_by_their_means_and_those_that_failed_with_a_seed_left_out(
+    metric: object, order: list[str]
+) -> None:
+    given = [training(name) for name in ("a", "b", "c")]
+    jobs = finalist_jobs(given, STUDY, seed=0, n_seeds=2)
+    figures = {"best_epoch": 3, "n_parameters": 10}
+    runs = [training("run", best_val_accuracy=at, best_val_loss=at, **figures) for at in range(5)]
+
+    ranked = rank_finalists(given, jobs, [*runs, None], metric)  # type: ignore[arg-type]
+
+    assert [one.training.name for one in ranked] == order
+    assert {one.training.name: one.scores.values for one in ranked} == {"a": (0, 1), "b": (2, 3)}
+    with pytest.raises(TrainingsFailed, match="no finalist completed its trainings with all seeds"):
+        rank_finalists(given, jobs, [None] * 6, metric)  # type: ignore[arg-type]
+
+
+def test_jobs_of_finalists_have_seeds_of_their_own_and_the_refit_the_mean_of_the_best_epochs() -> None:
+    one = training("trial-0001")
+    first, second = finalist_jobs([one], STUDY, seed=0, n_seeds=2)
+    refit = refit_job(Finalist(one, Scores((0.5, 0.6)), (4, 7), 10), STUDY, seed=3)
+
+    assert [first.name, second.name] == ["trial-0001-seed-1", "trial-0001-seed-2"]
+    assert len({first.seed, second.seed, 0}) == 3
+    assert (refit.name, refit.seed, refit.n_epochs) == ("trial-0001-refit", 3, 6)
+    assert (first.tags["pipeline.kind"], refit.tags["pipeline.kind"]) == ("finalist", "refit")
+    assert HAND_MADE_FILE not in refit.files
