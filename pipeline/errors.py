@@ -79,3 +79,11 @@ def nearest(name: object, valid_names: Iterable[str]) -> str | None:
     names = {valid.lower(): valid for valid in valid_names}
     near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.6)
     return names[near[0]] if near else None
+
+
+def describe_failure(error: Exception) -> str:
+    """Return one line of at most 500 characters for an unforeseen error; running out of memory is called so."""
+    lines = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {lines[0] if lines else ''}"[:500]
+    is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    return f"out of memory ({text})" if is_memory else text

@@ -18,6 +18,7 @@ ROOMS = (
     "errors",
     "paths",
     "settings",
+    "process",
     "locks",
     "knobs",
     "data",
@@ -63,7 +64,7 @@ def read_imports(source: str, file: str) -> Iterator[Import]:
             targets = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
-            targets = [f"{module}.{alias.name}" for alias in node.names] if module == "pipeline" else [module]
+            targets = [f"{module}.{alias.name}" for alias in node.names]
         else:
             continue
         yield from (Import(file, node.lineno, target, id(node) not in inside) for target in targets)
@@ -103,6 +104,32 @@ def test_room_imports_from_earlier_rooms_only(room: str) -> None:
     allowed = ROOMS[: ROOMS.index(room) + 1]
     found = [one for one in IMPORTS if one.room == room and one.target_room in ROOMS]
     assert not text([one for one in found if one.target_room not in allowed])
+
+
+def test_no_files_import_each_other_straight_or_through_others() -> None:
+    modules = {name(path.relative_to(PACKAGE).as_posix()) for path in PACKAGE.rglob("*.py")}
+    imported: dict[str, set[str]] = {module: set() for module in modules}
+    for one in IMPORTS:
+        target = one.target if one.target in modules else one.target.rpartition(".")[0]
+        imported[name(one.file)] |= {target} & (modules - {name(one.file)})
+    circles = {module for module in modules if module in reached_from(module, imported)}
+    assert not circles
+
+
+def name(file: str) -> str:
+    """Return the module's name of a file of the package."""
+    return f"pipeline.{file.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__")
+
+
+def reached_from(module: str, imported: dict[str, set[str]]) -> set[str]:
+    """Return all modules that one imports, straight or through others, inside functions too."""
+    reached: set[str] = set()
+    waiting = list(imported[module])
+    while waiting:
+        if (one := waiting.pop()) not in reached:
+            reached.add(one)
+            waiting += imported[one]
+    return reached
 
 
 def test_tracking_alone_imports_mlflow() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline.paths import StudyPlaces
 from pipeline.settings import SearchSettings, make_settings
 from pipeline.study.search import SearchOutcome, search
-from pipeline.workers.messages import Event
+from pipeline.workers.events import Event
 
 # The first of the first trials is good, the second learns nothing, the third diverges: its weight decay multiplies
 # the weights by -9 a step.

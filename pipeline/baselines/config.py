@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.baselines.job import Job, hand_made_job
+from pipeline.baselines.job import hand_made_job
 from pipeline.data.source import TrainingData
 from pipeline.errors import SettingError, SpaceError, did_you_mean
 from pipeline.knobs.domain import Fixed
@@ -20,6 +20,7 @@ from pipeline.tracking import names
 from pipeline.tracking.recorded import TrainingRecord, read_training
 from pipeline.tracking.store import find_store
 from pipeline.training.configuration import Configuration
+from pipeline.workers.job import Job
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _SPLIT_SETTINGS = ("dataset", "data_dir", "seed", "validation_share")

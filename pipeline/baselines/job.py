@@ -1,48 +1,42 @@
-"""A job: one training outside a study, and what is known of it beforehand."""
+"""The jobs of ``baselines``: which models, on which images, and the job of each."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 from pipeline.data.source import TrainingData
-from pipeline.errors import ModelFileError
+from pipeline.errors import ModelFileError, SettingError, did_you_mean
 from pipeline.model.backbone_weights import require_weights
 from pipeline.model.hand_made import HandMade
+from pipeline.model.hand_made.documents import document_names, read_document
 from pipeline.settings import TrainingSettings
 from pipeline.tracking import names
-from pipeline.training.configuration import Configuration, hand_made_configuration
+from pipeline.training.configuration import hand_made_configuration
+from pipeline.workers.job import Job
 
 CLASSICAL = "classical"
 
 
-@dataclass(frozen=True)
-class Job:
-    """What is trained (None: the classical model), its seed, and what its run is to hold.
+def choose(listed: str | None, *, dataset: str) -> tuple[list[HandMade], bool]:
+    """Return the hand-made models that are ``listed``, and whether the classical model is among them.
 
-    ``reported`` is the accuracy that a document states, ``files`` are texts to keep with the run, by name.
+    They are separated by commas; None means all that were made for ``dataset``, and the classical one.
+
+    Raises:
+        SettingError: there is no such model.
     """
-
-    name: str
-    configuration: Configuration | None
-    seed: int
-    tags: Mapping[str, str]
-    reported: float | None = None
-    files: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def n_epochs(self) -> int:
-        """The most epochs that it trains."""
-        return 1 if self.configuration is None else self.configuration.plan.epochs
-
-    def fingerprint(self, data: TrainingData, settings: TrainingSettings) -> str:
-        """Return 16 hexadecimal digits that are the same where a training would only repeat another one."""
-        parts = [self.name, self.seed, data.split_digest, settings.precision, settings.metric, settings.image_size]
-        if self.configuration is not None:
-            parts += [self.configuration.parameters(), *self.files.values()]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    if listed is None:
+        models = [read_document(name) for name in document_names()]
+        return [model for model in models if model.dataset == dataset], True
+    wanted = list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
+    known = (*document_names(), CLASSICAL)
+    for name in wanted:
+        if name not in known:
+            raise SettingError(
+                f"names must be hand-made models of the documents, or '{CLASSICAL}', got '{name}'; "
+                f"{did_you_mean(name, known)} (a file of your own is trained by train --config)"
+            )
+    if not wanted:
+        raise SettingError(f"names must name a model, got {listed!r}; leave it out for all that fit the data set")
+    return [read_document(name) for name in wanted if name != CLASSICAL], CLASSICAL in wanted
 
 
 def hand_made_job(model: HandMade, data: TrainingData, settings: TrainingSettings) -> Job:

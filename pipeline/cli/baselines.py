@@ -17,8 +17,7 @@ def baselines(**given: Any) -> None:
     """
     settings = make_settings(BaselineSettings, **given)
 
-    from pipeline.baselines.choice import choose
-    from pipeline.baselines.job import classical_job, hand_made_job
+    from pipeline.baselines.job import choose, classical_job, hand_made_job
     from pipeline.cli.jobs import run_jobs
     from pipeline.data.source import load_training_data
 

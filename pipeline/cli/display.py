@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from pipeline.tracking.names import State
+from pipeline.training.ending import State
 from pipeline.training.metric import Metric
-from pipeline.workers.messages import Advanced, Ended, Event, Started
+from pipeline.workers.events import BatchEnd, Died, Ended, EpochEnd, Event, Started
 
-_COLOURS = {State.COMPLETE: "green", State.PRUNED: "yellow", State.FAIL: "red"}
+_COLOURS = {State.COMPLETE: "green", State.PRUNED: "yellow", State.FAIL: "red", State.WAITING: "blue"}
 
 
 class Tally:
@@ -35,8 +35,8 @@ class Tally:
     def take(self, event: Ended) -> None:
         """Count a training that has ended."""
         self._n_ended_here += 1
-        if event.state is not State.FAIL:
-            self.count(event.state, event.value)
+        if event.ending.state in (State.COMPLETE, State.PRUNED):
+            self.count(event.ending.state, None if event.best is None else self.metric.of(event.best))
 
     def count(self, state: State, value: float | None) -> None:
         """Count a training that was finished, here or by an earlier command."""
@@ -69,12 +69,10 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _place(training: Started, epoch: int) -> str:
-    """Say where a training is, by the epoch that it is at over all folds."""
-    n_epochs = training.n_epochs // training.n_folds
-    folds_done, epochs_done = divmod(min(epoch, training.n_epochs) - 1, n_epochs)
-    fold = f"fold {folds_done + 1}/{training.n_folds} " if training.n_folds > 1 else ""
-    return f"{fold}epoch {epochs_done + 1}/{n_epochs}"
+def _place(training: Started, fold: int, epoch: int) -> str:
+    """Say where a training is."""
+    of_folds = f"fold {fold}/{training.n_folds} " if training.n_folds > 1 else ""
+    return f"{of_folds}epoch {min(epoch, training.n_epochs)}/{training.n_epochs}"
 
 
 class PlainDisplay:
@@ -106,14 +104,17 @@ class PlainDisplay:
         if isinstance(event, Ended):
             self._tally.take(event)
             self._print(self._line(event))
+        elif isinstance(event, Died):
+            self._print(Text(f"{event.reason}{f' in {event.name}' if event.name else ''}; another one goes on"))
 
     def _line(self, event: Ended) -> Text:
-        value = "-" if event.value is None else f"{event.value:.4f}"
+        state, metric = event.ending.state, self._tally.metric
+        value = "-" if event.best is None else f"{metric.of(event.best):.4f}"
         text = Text(f"{event.name}  ")
-        text.append(f"{event.state.value:<8}", style=_COLOURS[event.state])
-        text.append(f"  {self._tally.metric.name} {value:<6}  {event.seconds:6.1f} s  | {self._tally.headline()}")
-        if event.state is State.FAIL:
-            text.append(f" | {event.reason}", style="red")
+        text.append(f"{state.value:<8}", style=_COLOURS[state])
+        text.append(f"  {metric.name} {value:<6}  {event.seconds:6.1f} s  | {self._tally.headline()}")
+        if state in (State.FAIL, State.WAITING):
+            text.append(f" | {event.ending.reason}", style=_COLOURS[state])
         return text
 
     def _print(self, text: str | Text) -> None:
@@ -131,6 +132,7 @@ class LiveDisplay(PlainDisplay):
         )  # fmt: skip
         self._total_bar: TaskID | None = None
         self._bars: dict[int, tuple[TaskID, Started]] = {}
+        self._values: dict[int, str] = {}
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -150,18 +152,26 @@ class LiveDisplay(PlainDisplay):
     def show(self, event: Event) -> None:
         """Move the bars."""
         if isinstance(event, Started):
-            bar = self._progress.add_task(event.name, total=event.n_epochs, note=_place(event, 1))
+            total = event.n_epochs * event.n_folds
+            bar = self._progress.add_task(event.name, total=total, note=_place(event, 1, 1))
             self._bars[event.number] = (bar, event)
-        elif isinstance(event, Advanced) and event.number in self._bars:
-            bar, training = self._bars[event.number]
-            value = "" if event.value is None else f"  {self._tally.metric.name} {event.value:.4f}"
-            note = f"{_place(training, event.epoch)}{value}"
-            self._progress.update(bar, completed=event.epoch - 1 + event.share, note=note)
+        elif isinstance(event, BatchEnd) and event.number in self._bars:
+            self._move(event.number, event.fold, event.epoch, event.share)
+        elif isinstance(event, EpochEnd) and event.number in self._bars:
+            self._values[event.number] = f"  {self._tally.metric.name} {self._tally.metric.of(event.epoch):.4f}"
+            self._move(event.number, event.fold, event.epoch.number + 1, 0.0)
         elif isinstance(event, Ended) and event.number in self._bars:
             self._progress.remove_task(self._bars.pop(event.number)[0])
+            self._values.pop(event.number, None)
         super().show(event)
         if self._total_bar is not None:
             self._progress.update(self._total_bar, completed=self._tally.n_finished, note=self._tally.headline())
+
+    def _move(self, number: int, fold: int, epoch: int, share: float) -> None:
+        bar, training = self._bars[number]
+        completed = (fold - 1) * training.n_epochs + epoch - 1 + share
+        note = _place(training, fold, epoch) + self._values.get(number, "")
+        self._progress.update(bar, completed=completed, note=note)
 
 
 def make_display(tally: Tally) -> PlainDisplay:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.baselines.job import Job
 from pipeline.baselines.training import train_jobs
 from pipeline.cli.display import Tally, make_display
 from pipeline.cli.summary import print_board, print_places
 from pipeline.data.source import TrainingData
 from pipeline.settings import TrainingSettings
 from pipeline.training.metric import get_metric
+from pipeline.workers.job import Job
 
 
 def run_jobs(jobs: list[Job], data: TrainingData, settings: TrainingSettings, *, kind: str, noun: str) -> None:

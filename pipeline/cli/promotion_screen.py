@@ -12,7 +12,7 @@ from pipeline.cli.display import Tally, make_display
 from pipeline.cli.summary import make_console
 from pipeline.promotion.finalists import Finalist
 from pipeline.training.metric import Metric
-from pipeline.workers.messages import Event
+from pipeline.workers.events import Event
 
 
 class PromotionScreen:

@@ -22,15 +22,15 @@ def search(**given: Any) -> None:
     from pipeline.cli.display import Tally, make_display
     from pipeline.cli.summary import print_summary
     from pipeline.study.search import search as run_search
-    from pipeline.study.trials import Result
+    from pipeline.training.ending import State
     from pipeline.training.metric import get_metric
 
     tally = Tally(settings.trials, "trials", get_metric(settings.metric), settings.timeout_minutes)
     display = make_display(tally)
 
-    def start(finished: list[Result], log: Path) -> None:
-        for result in finished:
-            tally.count(*result)
+    def start(finished: list[tuple[State, float | None]], log: Path) -> None:
+        for state, value in finished:
+            tally.count(state, value)
         display.start(f"study '{settings.study}'", log)
 
     with display:

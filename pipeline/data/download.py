@@ -1,19 +1,15 @@
-"""Download a named data set through Keras, in a separate process: TensorFlow's messages are not shown.
-
-Run as ``python -m pipeline.data.download NAME FILE``.
-"""
+"""Download a named data set through Keras, in a separate process: TensorFlow's messages are not shown."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.errors import DataError
+from pipeline.errors import DataError, PipelineError
+from pipeline.process import call_in_fresh_process
 
 
 def download(name: str, path: Path) -> None:
@@ -22,24 +18,16 @@ def download(name: str, path: Path) -> None:
     Raises:
         DataError: the download failed; the message says which file to put where.
     """
-    reason = run_apart("pipeline.data.download", name, str(path))
-    if reason is not None:
+    try:
+        call_in_fresh_process(_fetch, name, path, log=Path(os.devnull))
+    except PipelineError as error:
         raise DataError(
-            f"data set '{name}' is not at '{path}', and Keras could not download it ({reason}); put a file {name}.npz "
+            f"data set '{name}' is not at '{path}', and Keras could not download it ({error}); put a file {name}.npz "
             f"with x_train, y_train, x_test and y_test into '{path.parent}', or name its folder with --data-dir"
-        )
-
-
-def run_apart(module: str, *arguments: str) -> str | None:
-    """Run ``python -m module`` in a separate process; return the last line of its stderr where it fails, else None."""
-    done = subprocess.run([sys.executable, "-m", module, *arguments], stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode == 0:
-        return None
-    return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no reason given"
+        ) from error
 
 
 def _fetch(name: str, path: Path) -> None:
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import keras
 
     (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, name).load_data()
@@ -53,7 +41,3 @@ def _fetch(name: str, path: Path) -> None:
     }
     np.savez(partial, **arrays)
     partial.replace(path)
-
-
-if __name__ == "__main__":
-    _fetch(sys.argv[1], Path(sys.argv[2]))

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from pipeline.data.scaling import Scaling
 from pipeline.errors import OutputError
-from pipeline.knobs.table import Knobs
-
-# Knobs of what a backbone stands in the place of.
-BLOCK_KNOBS = (
-    "blocks", "convs_per_block", "last_block_extra_convs", "filters", "filter_growth", "filter_pattern", "kernel_size",
-    "batch_norm", "batch_norm_momentum", "pooling", "pool_first", "dropout_before_pool", "scaling",
-)  # fmt: skip
+from pipeline.knobs.table import Knobs, KnobView
 
 
 @dataclass(frozen=True)
@@ -24,36 +18,13 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """A CNN. The fields but the first three are knobs of the same names."""
+class Architecture(KnobView):
+    """A CNN for images of ``input_shape``, scaled by ``pixel_scaling``; the knobs of the network are attributes."""
 
+    knobs: Knobs
     input_shape: tuple[int, ...]
     n_classes: int
     pixel_scaling: Scaling
-    blocks: int
-    convs_per_block: int
-    last_block_extra_convs: int
-    filters: int
-    filter_growth: float
-    filter_pattern: str
-    kernel_size: int
-    batch_norm: bool
-    batch_norm_momentum: float
-    activation: str
-    kernel_initializer: str
-    pooling: str
-    pool_first: bool
-    dropout_before_pool: float
-    dropout_after_pool: float
-    head: str
-    fc_depth: int
-    fc_units: int
-    fc_growth: float
-    fc_dropout: float
-    output: str
-    backbone: str
-    backbone_weights: str
-    unfrozen_blocks: int
 
     @property
     def rank(self) -> int:
@@ -93,7 +64,7 @@ def _halved(side: int, pooling: str) -> int:
 def make_architecture(
     knobs: Knobs, *, input_shape: tuple[int, ...], n_classes: int, pixel_scaling: Scaling
 ) -> Architecture:
-    """Take the architecture's part out of all ``knobs``.
+    """Return the architecture that ``knobs`` describe.
 
     Raises:
         OutputError: one sigmoid unit for other than two classes.
@@ -102,6 +73,4 @@ def make_architecture(
         raise OutputError(
             f"output sigmoid is one unit that tells two classes apart, got {n_classes} classes; use output: softmax"
         )
-    given = {"input_shape": input_shape, "n_classes": n_classes, "pixel_scaling": pixel_scaling}
-    chosen = {field.name: knobs[field.name] for field in fields(Architecture) if field.name not in given}
-    return Architecture(**given, **chosen)  # type: ignore[arg-type]
+    return Architecture(knobs, input_shape, n_classes, pixel_scaling)

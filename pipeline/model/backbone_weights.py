@@ -1,18 +1,14 @@
-"""ImageNet weights of backbones: from the data folder, from Keras's cache, or downloaded by Keras.
-
-Run as ``python -m pipeline.model.backbone_weights NAME`` it downloads.
-"""
+"""ImageNet weights of backbones: from the data folder, from Keras's cache, or downloaded by Keras."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
-from pipeline.data.download import run_apart
-from pipeline.errors import BackboneError
+from pipeline.errors import BackboneError, PipelineError
 from pipeline.model.backbones import BACKBONES
 from pipeline.paths import keras_home
+from pipeline.process import call_in_fresh_process
 
 
 def require_weights(name: str, data_dir: Path) -> Path:
@@ -23,11 +19,15 @@ def require_weights(name: str, data_dir: Path) -> Path:
     """
     if (path := _find(name, data_dir)) is not None:
         return _checked(name, path)
-    reason = run_apart("pipeline.model.backbone_weights", name)
+    reason = "no file came"
+    try:
+        call_in_fresh_process(_download, name, log=Path(os.devnull))
+    except PipelineError as error:
+        reason = str(error)
     if (path := _find(name, data_dir)) is None:
         raise BackboneError(
             f"backbone_weights imagenet needs a file with the weights of {name}, found in neither '{data_dir}' nor "
-            f"'{_keras_file(name).parent}', and Keras could not download it ({reason or 'no file came'}); put "
+            f"'{_keras_file(name).parent}', and Keras could not download it ({reason}); put "
             f"{name}_notop.weights.h5 or {BACKBONES[name].weights_file} into '{data_dir}', or ask for random ones "
             "with backbone_weights: random"
         )
@@ -59,11 +59,6 @@ def _checked(name: str, path: Path) -> Path:
 
 
 def _download(name: str) -> None:
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import keras
 
     getattr(keras.applications, name)(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
-
-
-if __name__ == "__main__":
-    _download(sys.argv[1])

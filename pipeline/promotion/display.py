@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pipeline.promotion.finalists import Finalist
 from pipeline.training.metric import Metric
-from pipeline.workers.messages import Event
+from pipeline.workers.events import Event
 
 
 class PromotionDisplay(Protocol):

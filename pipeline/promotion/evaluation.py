@@ -15,6 +15,7 @@ from pipeline.evaluation.comparison import Comparison, class_extremes
 from pipeline.evaluation.comparison_figures import draw_class_changes, draw_confusion_difference, draw_only_one_right
 from pipeline.evaluation.scores import Predictions
 from pipeline.evaluation.uncertainty import PairedTest, Share, paired_test, share_right
+from pipeline.process import call_in_fresh_process
 from pipeline.promotion.gate import incomparable
 from pipeline.promotion.preparation import Promotion
 from pipeline.tracking.loaded_model import load_model
@@ -24,7 +25,6 @@ from pipeline.tracking.registry import Version
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_artifacts import log_judgement
 from pipeline.tracking.training_run import TrainingRun
-from pipeline.workers.fresh_process import call_in_fresh_process
 
 IMAGE_SIZE = "image_size"  # tag of a version: side that its images are resized to; 0: as they are
 TOLERANCE = 1e-3  # of a probability: GPUs choose their algorithms anew in each process

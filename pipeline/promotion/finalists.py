@@ -8,7 +8,6 @@ from statistics import fmean
 
 import pandas as pd
 
-from pipeline.baselines.job import Job
 from pipeline.errors import SettingError, TrainingsFailed
 from pipeline.evaluation.uncertainty import Scores, is_inside_noise, standard_error
 from pipeline.study.samplers import derive_seed
@@ -18,6 +17,7 @@ from pipeline.tracking.recorded import StudyRecord, TrainingRecord
 from pipeline.tracking.store import TrackingStore
 from pipeline.training.configuration import Configuration
 from pipeline.training.metric import Metric
+from pipeline.workers.job import Job
 
 _SEED_OFFSET = 100_000  # above any trial's number, which the trial's own seed is derived from
 
@@ -87,7 +87,9 @@ def _job(
     training: TrainingRecord, study: StudyRecord, *, kind: str, suffix: str, configuration: Configuration, seed: int
 ) -> Job:
     tags = {names.KIND: kind, names.STUDY: study.name, names.FINALIST_OF: training.run_id}
-    return Job(f"{training.name}-{suffix}", configuration, seed, tags, files=training.files())
+    return Job(
+        f"{training.name}-{suffix}", configuration, seed, tags, validates=kind != "refit", files=training.files()
+    )  # fmt: skip
 
 
 def rank_finalists(

@@ -16,11 +16,11 @@ from pipeline.data.photographs.decoding import decode_to_fit, in_threads, read_p
 from pipeline.data.photographs.files import find_pictures
 from pipeline.errors import DataError
 from pipeline.evaluation.canvas import draw_gallery
+from pipeline.process import call_in_fresh_process
 from pipeline.settings import PredictSettings
 from pipeline.tracking.loaded_model import LoadedModel, load_model
 from pipeline.tracking.registry import Registry, Version
 from pipeline.tracking.store import TrackingStore, find_store
-from pipeline.workers.fresh_process import call_in_fresh_process
 
 _MAX_THUMBNAILS, _THUMBNAIL_SIDE = 60, 160
 _BATCH_SIZE = 500

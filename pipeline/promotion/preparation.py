@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.baselines.job import Job
 from pipeline.data.source import TrainingData, load_training_data
 from pipeline.errors import DataError
 from pipeline.promotion.display import PromotionDisplay
@@ -16,6 +15,8 @@ from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.recorded import StudyRecord, TrainingRecord, finished_trainings, read_study
 from pipeline.tracking.store import TrackingStore, find_store
 from pipeline.training.metric import Metric, get_metric, get_monitor
+from pipeline.workers.job import Job
+from pipeline.workers.job_list import left_to_do, run_jobs
 
 REFIT_METRIC = get_monitor("accuracy")  # a refit has no validation images
 
@@ -47,25 +48,18 @@ class Promotion:
         """Log file of TensorFlow and other libraries."""
         return self.store.studies / f"promote-{self.name}.log"
 
-    def train(
-        self, jobs: Sequence[Job], parent: ParentRun, *, noun: str, validates: bool = True
-    ) -> list[TrainingRecord | None]:  # fmt: skip
+    def train(self, jobs: Sequence[Job], parent: ParentRun, *, noun: str) -> list[TrainingRecord | None]:
         """Train the jobs that were not trained before; return each job's completed training, None where it failed.
 
-        ``noun`` names the jobs on the display; those without validation fit on training and validation images together.
+        ``noun`` names the jobs on the display.
         """
-        from pipeline.baselines.session import JobSession
-        from pipeline.baselines.training import do_jobs, left_to_do
-        from pipeline.promotion.refit_runner import RefitSession
-
         to_do = left_to_do(jobs, self.data, self.training, self.store)
         following = self.display.follow_trainings(
             f"promote to '{self.name}'", n_jobs=len(jobs), n_done=len(jobs) - len(to_do), noun=noun,
-            metric=self.metric if validates else REFIT_METRIC, log=self.log,
+            metric=self.metric if jobs[0].validates else REFIT_METRIC, log=self.log,
         )  # fmt: skip
         with following as show:
-            kind = JobSession if validates else RefitSession
-            do_jobs(to_do, parent, self.training, log=self.log, show=show, kind=kind)
+            run_jobs(to_do, parent, self.data, self.training, log=self.log, show=show)
         done = finished_trainings(self.store, self.data.split_digest)
         return [done.get(job.fingerprint(self.data, self.training)) for job in jobs]
 

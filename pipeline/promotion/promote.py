@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from pipeline.errors import GateRefused, TrainingsFailed
 from pipeline.promotion.display import PromotionDisplay
 from pipeline.promotion.evaluation import (
@@ -29,10 +27,11 @@ from pipeline.promotion.preparation import Promotion, prepare
 from pipeline.promotion.registration import Candidate, register
 from pipeline.settings import PromoteSettings
 from pipeline.tracking import names
-from pipeline.tracking.parent_run import ParentRun
+from pipeline.tracking.parent_run import ParentRun, command_run, end_run
 from pipeline.tracking.recorded import TrainingRecord
 from pipeline.tracking.registry import Registry, Version
 from pipeline.tracking.training_run import TrainingRun
+from pipeline.training.ending import Cause, Ending
 
 
 def promote(settings: PromoteSettings, display: PromotionDisplay) -> Version:
@@ -43,13 +42,14 @@ def promote(settings: PromoteSettings, display: PromotionDisplay) -> Version:
         TrainingsFailed: no finalist, or not the refit, was trained to its end.
         GateRefused: the candidate is registered and stays challenger; or another promotion is running.
     """
-    adopted = os.environ.pop("MLFLOW_RUN_ID", None)
     promotion = prepare(settings, display)
     with promotion_lock(promotion.store, promotion.name):
-        parent = _open_run(promotion, adopted)
-        with parent.ended():
-            parent.log_settings({**settings.as_parameters(), **promotion.training.as_parameters()})
-            parent.log_data(promotion.data)
+        opened = command_run(
+            promotion.store, name=f"promote-{promotion.name}", experiment=promotion.training.dataset_name,
+            tags={names.KIND: "promote", names.STUDY: promotion.study.name}, data=promotion.data,
+            settings={**settings.as_parameters(), **promotion.training.as_parameters()},
+        )  # fmt: skip
+        with opened as parent:
             winner = _find_winner(promotion, parent)
             refit = _refit(promotion, winner, parent)
             version, decision = _run_final_evaluation(promotion, winner, refit, parent)
@@ -57,14 +57,6 @@ def promote(settings: PromoteSettings, display: PromotionDisplay) -> Version:
         raise GateRefused(f"refused: {promotion.name} version {version.number} stays challenger: {decision.reason}")
     display.show_line(f"{promotion.name} version {version.number} is champion: {decision.reason}")
     return version
-
-
-def _open_run(promotion: Promotion, adopted: str | None) -> ParentRun:
-    store = promotion.store
-    return ParentRun.open(
-        store, name=f"promote-{promotion.name}", tags={names.KIND: "promote", names.STUDY: promotion.study.name},
-        experiment_id=store.experiment_of(adopted, name=promotion.training.dataset_name), adopted=adopted,
-    )  # fmt: skip
 
 
 def _find_winner(promotion: Promotion, parent: ParentRun) -> Finalist:
@@ -87,7 +79,7 @@ def _find_winner(promotion: Promotion, parent: ParentRun) -> Finalist:
 def _refit(promotion: Promotion, winner: Finalist, parent: ParentRun) -> TrainingRecord:
     """Fit the winner on training and validation images together."""
     job = refit_job(winner, promotion.study, seed=promotion.training.seed)
-    (refit,) = promotion.train([job], parent, noun="refits", validates=False)
+    (refit,) = promotion.train([job], parent, noun="refits")
     if refit is None or refit.model_id is None:
         raise TrainingsFailed(f"{job.name}, the refit of the winner, left no model; see its run, or {promotion.log}")
     return refit
@@ -98,15 +90,13 @@ def _run_final_evaluation(
 ) -> tuple[Version, Decision]:
     """Evaluate, decide and register in a run of the kind ``final``."""
     tags = {names.KIND: "final", names.STUDY: promotion.study.name, names.FINALIST_OF: winner.training.run_id}
-    run = TrainingRun.start(
-        promotion.store, experiment_id=parent.experiment_id, parent_run_id=parent.run_id,
-        name=f"final-{promotion.name}", tags=tags, parameters=refit.parameters,
-    )  # fmt: skip
+    run_id = parent.start_run(f"final-{promotion.name}", tags=tags, parameters=refit.parameters, files={})
+    run = TrainingRun.resume(promotion.store, run_id)
     version, decision = _decide_and_register(promotion, winner, refit, run)
     marks = {"decision": decision.verdict.value, "decision_reason": decision.reason, "model_version": version.number}
     for one in (run, parent):
         one.log_tags({f"pipeline.{name}": text for name, text in marks.items()})
-    run.end(names.State.COMPLETE, "")
+    end_run(promotion.store, run_id, Ending(Cause.COMPLETE))
     return version, decision
 
 

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
 import pandas as pd
-from optuna.trial import TrialState
 
-from pipeline.data.source import load_training_data
-from pipeline.errors import SpaceError
-from pipeline.knobs.reader import read_space
-from pipeline.knobs.space import SearchSpace
-from pipeline.model.hand_made.documents import find_point
-from pipeline.paths import StudyPlaces, space_path
+from pipeline.errors import SettingError
+from pipeline.locks import held
+from pipeline.paths import StudyPlaces
 from pipeline.settings import SearchSettings
-from pipeline.study.backbone_check import check_backbones
-from pipeline.study.objective import VAL_ACCURACY
-from pipeline.study.opening import Preparation, check_identity, locked, open_study
-from pipeline.study.reconciliation import fail_abandoned_trials
-from pipeline.study.samplers import check_sampler
-from pipeline.study.session import StudySession
-from pipeline.study.storage import find_study, storage_location
-from pipeline.study.trials import Result, Trials, finished_results, n_finished
+from pipeline.study.preparation import Preparation, prepare
+from pipeline.study.pruners import make_pruner
+from pipeline.study.storage import find_study, open_storage, storage_location
+from pipeline.study.trials import Trials, finished_trials, requeue_abandoned
 from pipeline.tracking import names
 from pipeline.tracking.leaderboard import read_leaderboard
-from pipeline.tracking.parent_run import ParentRun
-from pipeline.tracking.store import find_store
-from pipeline.training.metric import Metric, get_metric
-from pipeline.workers.coordinator import Coordinator, make_crew
-from pipeline.workers.messages import Ended, Event
+from pipeline.tracking.parent_run import ParentRun, command_run
+from pipeline.tracking.store import TrackingStore, find_store
+from pipeline.training.ending import State
+from pipeline.training.metric import Metric
+from pipeline.workers.events import Event
+from pipeline.workers.executor import LocalExecutor
+from pipeline.workers.job import WorkerContext
+from pipeline.workers.pool import Pool
 
-_STUDY_RUN = "run_id"
+_IDENTITY, _STUDY_RUN = "identity", "run_id"
+
+OnStart = Callable[[list[tuple[State, float | None]], Path], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,37 +47,11 @@ class SearchOutcome:
     log: Path
 
 
-def prepare(settings: SearchSettings) -> Preparation:
-    """Check space, metric, sampler and data of a search.
-
-    Raises:
-        InputError: the first thing that cannot be used.
-    """
-    metric = get_metric(settings.metric)
-    path = space_path(settings.space, settings.dataset)
-    space = read_space(path, find_point=find_point).with_epochs_at_most(settings.epochs)
-    if settings.image_size is not None:
-        space = space.with_fixed("image_size", settings.image_size)
-    check_sampler(settings.sampler, space)
-    data = load_training_data(settings)
-    _check_output(space, n_classes=len(data.images.class_names))
-    check_backbones(space, data, settings.data_dir)
-    return Preparation(settings, space, metric, data)
-
-
-def _check_output(space: SearchSpace, *, n_classes: int) -> None:
-    if n_classes > 2 and "sigmoid" in space.values("output"):
-        raise SpaceError(
-            f"{space.source}: output sigmoid tells two classes apart, but the data has {n_classes}; take softmax"
-        )
-
-
-def search(
-    settings: SearchSettings, show: Callable[[Event], None], on_start: Callable[[list[Result], Path], None]
-) -> SearchOutcome:
+def search(settings: SearchSettings, show: Callable[[Event], None], on_start: OnStart) -> SearchOutcome:
     """Run a study, or go on with it, until it has its trials or its time is up.
 
-    ``on_start`` gets the results that the study has already, and the log's path; ``show`` gets the workers' events.
+    ``on_start`` gets state and value of each finished trial that the study has already, and the log's path; ``show``
+    gets the workers' events.
 
     Raises:
         InputError: something cannot be used; nothing was written.
@@ -89,7 +60,6 @@ def search(
     start = time.time()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     preparation = prepare(settings)
-    adopted = os.environ.pop("MLFLOW_RUN_ID", None)
     store = find_store()
     places = StudyPlaces(store.studies, settings.study)
     location = storage_location(settings.storage, places)
@@ -97,68 +67,94 @@ def search(
     store.check()
     with locked(places):
         study = open_study(location, preparation)
-        fail_abandoned_trials(study, store, "the command that ran it ended early")
-        experiment_id = store.experiment_of(adopted, name=settings.dataset_name)
-        run = ParentRun.open(
-            store, name=f"study-{settings.study}", tags={names.KIND: "study", names.STUDY: settings.study},
-            experiment_id=experiment_id, adopted=adopted, earlier=study.user_attrs.get(_STUDY_RUN),
-        )  # fmt: skip
-        before = n_finished(study)
-
-        def settle() -> None:
-            fail_abandoned_trials(study, store, "interrupted")
-            _log_progress(run, study)
-
-        with run.ended(settle):
-            study.set_user_attr(_STUDY_RUN, run.run_id)
-            run.log_settings(settings.as_parameters())
-            run.log_data(preparation.data)
-            on_start(finished_results(study), places.log)
-            _run_trials(preparation, study, run, location, places.log, start, show)
+        n_before = len(finished_trials(study))
+        with _study_run(store, study, preparation) as run:
+            requeue_abandoned(study, store)
+            on_start([(State(trial.state.name), trial.value) for trial in finished_trials(study)], places.log)
+            _run_trials(preparation, study, run, places.log, start, show)
         return SearchOutcome(
             leaderboard=_log_leaderboard(run, preparation),
             metric=preparation.metric,
-            n_run=n_finished(study) - before,
+            n_run=len(finished_trials(study)) - n_before,
             searched_knobs=tuple(preparation.space.searched),
             ui_command=store.ui_command(),
             log=places.log,
         )
 
 
+def check_identity(study: optuna.Study | None, preparation: Preparation) -> None:
+    """Check that a study that exists is the one that the settings mean.
+
+    Raises:
+        SettingError: its data, space, metric, seed or split are others.
+    """
+    if study is None or _IDENTITY not in study.user_attrs:
+        return
+    was, is_now = study.user_attrs[_IDENTITY], preparation.identity()
+    changed = [name for name in is_now if was.get(name) != is_now[name]]
+    if changed:
+        raise SettingError(
+            f"a study keeps its dataset, space, metric, seed, validation share and folds, but {', '.join(changed)} of "
+            f"study '{preparation.settings.study}' changed; give the new search a name of its own with --study"
+        )
+
+
+def locked(places: StudyPlaces) -> AbstractContextManager[None]:
+    """Hold the study's lock, so that one command at a time coordinates it.
+
+    Raises:
+        SettingError: another command holds it.
+    """
+    error = SettingError(
+        f"a study is searched by one command at a time, and another one is at work on '{places.study}'; "
+        "wait for it, or give --study another name"
+    )
+    return held(places.lock, seconds=0, error=error)
+
+
+def open_study(location: str, preparation: Preparation) -> optuna.Study:
+    """Open the study, made with its first trials enqueued where it is new."""
+    settings = preparation.settings
+    study = optuna.create_study(
+        storage=open_storage(location),
+        study_name=settings.study,
+        direction=preparation.metric.direction,
+        pruner=make_pruner(settings.pruner, max_epochs=preparation.space.max_epochs),
+        load_if_exists=True,
+    )
+    if _IDENTITY not in study.user_attrs:
+        for params in preparation.space.first_params():
+            study.enqueue_trial(params, skip_if_exists=True)
+        study.set_user_attr(_IDENTITY, preparation.identity())
+    return study
+
+
+@contextmanager
+def _study_run(store: TrackingStore, study: optuna.Study, preparation: Preparation) -> Iterator[ParentRun]:
+    """Open the study's run, which later commands go on with."""
+    settings = preparation.settings
+    opened = command_run(
+        store, name=f"study-{settings.study}", tags={names.KIND: "study", names.STUDY: settings.study},
+        settings=settings.as_parameters(), data=preparation.data, experiment=settings.dataset_name,
+        earlier=study.user_attrs.get(_STUDY_RUN),
+    )  # fmt: skip
+    with opened as run:
+        study.set_user_attr(_STUDY_RUN, run.run_id)
+        yield run
+
+
 def _run_trials(
-    preparation: Preparation, study: optuna.Study, run: ParentRun, location: str, log: Path, start: float,
+    preparation: Preparation, study: optuna.Study, run: ParentRun, log: Path, start: float,
     show: Callable[[Event], None],
 ) -> None:  # fmt: skip
-    settings = preparation.settings
-    crew = make_crew(settings.workers)
-    session = StudySession(
-        log=log, threads=crew.threads, settings=settings, space=preparation.space, storage=location,
-        tracking_uri=run.store.uri, experiment_id=run.experiment_id, study_run_id=run.run_id,
+    settings, data = preparation.settings, preparation.data
+    trials = Trials(
+        study, settings, preparation.space, preparation.metric, data.split_digest, data.n_splits, run
     )  # fmt: skip
-
-    def take(event: Event) -> None:
-        if isinstance(event, Ended):
-            _log_progress(run, study)
-        show(event)
-
-    minutes = settings.timeout_minutes
-    deadline = None if minutes is None else start + 60 * minutes
-    trials = Trials(settings, preparation.space, study, run.store)
-    Coordinator(session, trials, crew, show=take, deadline=deadline).run()
-
-
-def _log_progress(run: ParentRun, study: optuna.Study) -> None:
-    trials = study.get_trials(deepcopy=False)
-    counts = {state: sum(trial.state is state for trial in trials) for state in TrialState}
-    metrics = {
-        "n_complete": counts[TrialState.COMPLETE],
-        "n_pruned": counts[TrialState.PRUNED],
-        "n_failed": counts[TrialState.FAIL],
-    }
-    accuracies = [trial.user_attrs[VAL_ACCURACY] for trial in trials if VAL_ACCURACY in trial.user_attrs]
-    if accuracies:
-        metrics["best_val_accuracy"] = max(accuracies)
-    run.log_progress(metrics, step=counts[TrialState.COMPLETE] + counts[TrialState.PRUNED])
+    executor = LocalExecutor(WorkerContext(settings, run.store, log), settings.workers)
+    deadline = None if settings.timeout_minutes is None else start + 60 * settings.timeout_minutes
+    Pool(trials, executor, show, log, deadline).run()
+    trials.log_progress()
 
 
 def _log_leaderboard(run: ParentRun, preparation: Preparation) -> pd.DataFrame:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
 
 from pipeline.errors import SettingError
 from pipeline.paths import StudyPlaces, user_path
@@ -47,3 +49,12 @@ def find_study(location: str, study: str) -> optuna.Study | None:
         return optuna.load_study(study_name=study, storage=open_storage(location))
     except KeyError:
         return None
+
+
+def requeue(study: optuna.Study, number: int, attributes: Mapping[str, object]) -> None:
+    """Have a RUNNING trial wait: the next ``ask`` returns it again, with its number, parameters and reported values."""
+    storage = study._storage
+    trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+    for name, value in attributes.items():
+        storage.set_trial_user_attr(trial_id, name, value)
+    storage.set_trial_state_values(trial_id, TrialState.WAITING)

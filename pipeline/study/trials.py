@@ -1,54 +1,166 @@
-"""The trials of a study as work for a coordinator."""
+"""The trials of a study as a source of jobs: Optuna is asked and told here, in the coordinating process alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import optuna
+from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from pipeline.knobs.space import SearchSpace
 from pipeline.settings import SearchSettings
-from pipeline.study.reconciliation import fail_trial
-from pipeline.study.samplers import is_exhausted
-from pipeline.tracking.names import State, run_name
+from pipeline.study.samplers import derive_seed, is_exhausted, make_sampler
+from pipeline.study.storage import requeue
+from pipeline.tracking import names
+from pipeline.tracking.owner import is_alive, this_process
+from pipeline.tracking.parent_run import ParentRun, end_run
 from pipeline.tracking.store import TrackingStore
+from pipeline.training.configuration import Configuration
+from pipeline.training.ending import Cause, Ending, State
+from pipeline.training.metric import Metric
+from pipeline.workers.events import Ended, EpochEnd, Report, Verdict
+from pipeline.workers.job import Job
+from pipeline.workers.source import close_run, open_run
 
-Result = tuple[State, float | None]
+# Attributes of trials: what Optuna cannot express.
+RUN_ID, OWNER, DEATHS, VAL_ACCURACY = "run_id", "owner", "deaths", "val_accuracy"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-def n_finished(study: optuna.Study) -> int:
-    """Return the number of finished trials, pruned ones included."""
-    return len(study.get_trials(deepcopy=False, states=FINISHED))
+def finished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the finished trials, pruned ones included."""
+    return study.get_trials(deepcopy=False, states=FINISHED)
 
 
-def finished_results(study: optuna.Study) -> list[Result]:
-    """Return how each finished trial ended, and its value (None: it has none)."""
-    trials = study.get_trials(deepcopy=False, states=FINISHED)
-    return [(State(trial.state.name), trial.value) for trial in trials]
+def requeue_abandoned(study: optuna.Study, store: TrackingStore) -> None:
+    """Have trials wait that are RUNNING with nobody at work on them any more; one with too many deaths fails."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        owner, run_id = trial.user_attrs.get(OWNER), trial.user_attrs.get(RUN_ID)
+        if owner is not None and is_alive(owner):
+            continue
+        n_deaths = trial.user_attrs.get(DEATHS, 0) + 1
+        can_go_on = bool(trial.params) and n_deaths < names.MAX_DEATHS
+        if run_id is not None:
+            ending = Ending(Cause.INTERRUPTED if can_go_on else Cause.FAILED, "the command that ran it was killed")
+            end_run(store, run_id, ending, {names.DEATHS: str(n_deaths)})
+        if can_go_on:
+            requeue(study, trial.number, {DEATHS: n_deaths})
+        else:
+            study.tell(trial.number, state=TrialState.FAIL)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trials:
-    """The trials that a study lacks; each worker asks Optuna for its own."""
+    """The trials that a study still needs; ``parent`` is its run, ``split`` the digest of what judges them."""
 
+    study: optuna.Study
     settings: SearchSettings
     space: SearchSpace
-    study: optuna.Study
-    store: TrackingStore
+    metric: Metric
+    split: str
+    n_folds: int
+    parent: ParentRun
+    _running: dict[int, optuna.Trial] = field(default_factory=dict)
+    _reported: dict[int, set[int]] = field(default_factory=dict)
 
     def n_left(self, n_running: int) -> int:
         """Return how many trials may still be started: none where the grid is used up."""
-        if is_exhausted(self.settings.sampler, self.space, self.study):
+        n_waiting = len(self._waiting())
+        if not n_waiting and is_exhausted(self.settings.sampler, self.space, self.study):
             return 0
-        return self.settings.trials - n_finished(self.study) - n_running
+        return self.settings.trials - len(finished_trials(self.study)) - n_running
 
-    def next(self) -> int | None:
-        """Return None: the worker asks the study."""
-        return None
+    def next(self) -> Job:
+        """Ask for a trial: one that waits, else the sampler's proposal."""
+        trial = self._ask()
+        job = open_run(self.parent, self._job(trial))
+        trial.set_user_attr(RUN_ID, job.run_id)
+        self._running[trial.number] = trial
+        self._reported[trial.number] = set(self.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+        return job
 
-    def fail(self, number: int, reason: str) -> str:
-        """Fail a trial whose worker died; return the name of its run."""
-        fail_trial(self.study, self.store, number, reason, retry=False)
-        return run_name(number)
+    def report(self, job: Job, report: Report) -> Verdict:
+        """Report an epoch, or with folds a fold, to the study, and have its pruner judge it."""
+        if isinstance(report, EpochEnd):
+            value = self.metric.of(report.epoch)
+            is_judged, is_last, step = self.n_folds == 1, report.epoch.number == job.n_epochs, report.epoch.number
+            reason = f"{self.metric.name} {value:.4f} after epoch {step} is not among the best"
+        else:
+            value = self.metric.of(report.best)
+            is_judged, is_last, step = self.n_folds > 1, report.fold == self.n_folds, report.fold
+            reason = f"{self.metric.name} of the first {step} folds is worse than the best trial's"
+        keep_model = isinstance(report, EpochEnd) or self._keeps_model(self.metric.of(report.mean))
+        if is_judged and self._is_pruned(job.number, value, step, is_last=is_last):
+            return Verdict(Ending(Cause.PRUNED, reason), keep_model)
+        return Verdict(keep_model=keep_model)
+
+    def finish(self, job: Job, ended: Ended) -> None:
+        """End the trial's run, then tell the study; a trial that waits keeps its number, seed and run."""
+        trial = self._running.pop(job.number)
+        close_run(self.parent, job, ended.ending)
+        if ended.best is not None:
+            trial.set_user_attr(VAL_ACCURACY, ended.best.val_accuracy)
+        state = ended.ending.state
+        if state is State.WAITING:
+            requeue(self.study, job.number, {DEATHS: job.deaths})
+        elif state is State.COMPLETE and ended.best is not None:
+            self.study.tell(trial, self.metric.of(ended.best))
+        else:
+            self.study.tell(trial, state=TrialState[state.value])
+        self.log_progress()
+
+    def log_progress(self) -> None:
+        """Log counts and the best value so far in the study's run."""
+        trials = self.study.get_trials(deepcopy=False)
+        n_complete, n_pruned, n_failed = (
+            sum(trial.state is state for trial in trials)
+            for state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+        )
+        metrics = {"n_complete": n_complete, "n_pruned": n_pruned, "n_failed": n_failed}
+        accuracies = [trial.user_attrs[VAL_ACCURACY] for trial in trials if VAL_ACCURACY in trial.user_attrs]
+        if accuracies:
+            metrics["best_val_accuracy"] = max(accuracies)
+        self.parent.log_progress(metrics, step=n_complete + n_pruned)
+
+    def _waiting(self) -> list[optuna.trial.FrozenTrial]:
+        return self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+    def _ask(self) -> optuna.Trial:
+        """Ask Optuna; a trial that waits has its knobs, so that no sampler may spend a draw on it."""
+        settings = self.settings
+        if self._waiting():
+            self.study.sampler = RandomSampler(seed=settings.seed)
+        else:
+            draw = len(self.study.get_trials(deepcopy=False))
+            self.study.sampler = make_sampler(settings.sampler, self.space, seed=settings.seed, draw=draw)
+        trial = self.study.ask()
+        trial.set_user_attr(OWNER, this_process())
+        return trial
+
+    def _job(self, trial: optuna.Trial) -> Job:
+        seed = derive_seed(self.settings.seed, trial.number)
+        known = trial.user_attrs
+        return Job(
+            name=names.run_name(trial.number), configuration=Configuration(self.space.suggest(trial)), seed=seed,
+            number=trial.number, run_id=known.get(RUN_ID, ""), deaths=known.get(DEATHS, 0),
+            tags={
+                names.KIND: "trial", names.STUDY: self.study.study_name, names.TRIAL: str(trial.number),
+                names.SPLIT: self.split, names.SEED: str(seed),
+            },
+        )  # fmt: skip
+
+    def _is_pruned(self, number: int, value: float, step: int, *, is_last: bool) -> bool:
+        """Report a value, unless a trial that goes on had reported it before, and ask the pruner."""
+        trial = self._running[number]
+        if step not in self._reported[number]:
+            trial.report(value, step)
+        return not is_last and trial.should_prune()
+
+    def _keeps_model(self, value: float) -> bool:
+        keep = self.settings.keep_models
+        return keep == "all" or (keep == "best" and self._is_best_so_far(value))
+
+    def _is_best_so_far(self, value: float) -> bool:
+        values = [trial.value for trial in finished_trials(self.study) if trial.value is not None]
+        return not any(self.metric.is_better(other, value) for other in values)

@@ -16,26 +16,22 @@ class CurveLog:
 
     run: TrainingRun
     n_folds: int
-    _curves: list[list[Epoch]] = field(default_factory=list)
+    _curves: dict[int, list[Epoch]] = field(default_factory=dict)
     _n_means: int = 0
 
-    def begin_fold(self) -> None:
-        """Take the epochs from here on for the next fold's."""
-        self._curves.append([])
-
-    def log(self, epoch: Epoch) -> None:
-        """Log a finished epoch."""
-        self._curves[-1].append(epoch)
+    def log(self, fold: int, epoch: Epoch) -> None:
+        """Log a finished epoch of a fold, counted from 1; one that is trained again takes its own place."""
+        curve = self._curves.setdefault(fold, [])
+        curve[epoch.number - 1 :] = [epoch]
         if self.n_folds > 1:
             figures = {name: value for name, value in epoch.metrics().items() if name in FOLD_METRICS}
-            fold = len(self._curves)
             self.run.log_epoch(epoch.number, {f"fold_{fold}_{name}": value for name, value in figures.items()})
         if len(self._curves) == self.n_folds:
-            self._log_means(mean_curve(self._curves))
+            self._log_means(mean_curve(self._curves.values()))
 
     def close(self, n_finished: int) -> None:
         """Log the means that a training which ended early still lacks, over the folds that it finished."""
-        self._log_means(mean_curve(self._curves[:n_finished]))
+        self._log_means(mean_curve(list(self._curves.values())[:n_finished]))
 
     def _log_means(self, means: tuple[Epoch, ...]) -> None:
         for mean in means[self._n_means :]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,8 +15,9 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.data.source import TrainingData
 from pipeline.tracking import names
+from pipeline.tracking.owner import is_alive, this_process
 from pipeline.tracking.store import TrackingStore
-from pipeline.tracking.training_run import end_training_run
+from pipeline.training.ending import Cause, Ending, State
 
 _MAX_DATASET_PROFILE = 16_000_000
 
@@ -28,30 +30,30 @@ class ParentRun:
     run_id: str
     experiment_id: str
 
-    @classmethod
-    def open(
-        cls, store: TrackingStore, *, name: str, tags: Mapping[str, str], experiment_id: str, adopted: str | None,
-        earlier: str | None = None,
-    ) -> ParentRun:  # fmt: skip
-        """Go on with the ``earlier`` run, else adopt that of ``mlflow run``, else make one.
+    def start_run(
+        self, name: str, *, tags: Mapping[str, str], parameters: Mapping[str, object], files: Mapping[str, str]
+    ) -> str:
+        """Make the run of a training below this one; ``files`` are texts to keep in it, by name. Return its id."""
+        client = self.store.client
+        tags = {"mlflow.parentRunId": self.run_id, **tags}
+        run_id = str(client.create_run(self.experiment_id, run_name=name, tags=tags).info.run_id)
+        client.log_batch(run_id, params=[Param(key, str(value)) for key, value in parameters.items()])
+        for file, text in files.items():
+            client.log_text(run_id, text, file)
+        return run_id
 
-        Where there is an earlier run, the adopted one is tagged as its continuation, so that all trials of a study
-        stand under one run.
-        """
-        client = store.client
-        found = _living_run(store, earlier)
-        if found is not None:
-            if adopted is not None and adopted != found.info.run_id:
-                _mark_continuation(store, adopted, found.info.run_id, name=name, tags=tags)
-            client.update_run(found.info.run_id, status="RUNNING")
-            return cls(store, found.info.run_id, found.info.experiment_id)
-        if adopted is None:
-            adopted = client.create_run(experiment_id, run_name=name).info.run_id
-        else:
-            client.update_run(adopted, name=name)
-        for key, value in tags.items():
-            client.set_tag(adopted, key, value)
-        return cls(store, adopted, experiment_id)
+    def resume_run(self, run_id: str) -> None:
+        """Go on with the run of a training that waits, below this one."""
+        client = self.store.client
+        if names.REASON in client.get_run(run_id).data.tags:
+            client.delete_tag(run_id, names.REASON)
+        client.set_tag(run_id, "mlflow.parentRunId", self.run_id)
+        client.update_run(run_id, status="RUNNING")
+
+    def log_figures(self, run_id: str, figures: Mapping[str, float], *, step: int = 0) -> None:
+        """Log single figures in a run."""
+        now = int(time.time() * 1000)
+        self.store.client.log_batch(run_id, [Metric(name, value, now, step) for name, value in figures.items()])
 
     def log_settings(self, settings: Mapping[str, str]) -> None:
         """Log the settings as parameters; those that the run already has stay as they were first given."""
@@ -80,8 +82,7 @@ class ParentRun:
 
     def log_progress(self, metrics: Mapping[str, float], *, step: int) -> None:
         """Log how far the study is, once a finished trial."""
-        now = int(time.time() * 1000)
-        self.store.client.log_batch(self.run_id, [Metric(name, value, now, step) for name, value in metrics.items()])
+        self.log_figures(self.run_id, metrics, step=step)
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Tag the run."""
@@ -91,27 +92,94 @@ class ParentRun:
         """Write a table as a CSV artifact."""
         self.store.client.log_text(self.run_id, table.to_csv(index=False), artifact)
 
-    def fail_open_runs(self, reason: str, *, name: str | None = None) -> None:
-        """End runs below this one that nobody works on any more: all, or those called ``name``."""
-        condition = f"tags.`mlflow.parentRunId` = '{self.run_id}' AND attributes.status = 'RUNNING'"
-        for run in self.store.client.search_runs([self.experiment_id], condition):
-            if run.data.tags.get(names.KIND) in names.CHILD_KINDS and name in (None, run.info.run_name):
-                end_training_run(self.store, run.info.run_id, names.State.FAIL, reason)
 
-    @contextmanager
-    def ended(self, before: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """End the run and those below it after what is done inside, whatever happens; ``before`` comes first."""
-        status = "FAILED"
-        try:
-            yield
-            status = "FINISHED"
-        except KeyboardInterrupt:
-            status = "KILLED"
-            raise
-        finally:
-            before()
-            self.fail_open_runs("its worker died before it was known")
-            self.store.client.set_terminated(self.run_id, status)
+@contextmanager
+def command_run(
+    store: TrackingStore, *, name: str, tags: Mapping[str, str], settings: Mapping[str, str], data: TrainingData,
+    experiment: str, earlier: str | None = None,
+) -> Iterator[ParentRun]:  # fmt: skip
+    """Open the run of a command that trains, and end it and those below it, whatever happens inside.
+
+    It goes on with the ``earlier`` run, else adopts that of ``mlflow run``, else makes one in the ``experiment`` of
+    that name. What commands before have left RUNNING when they were killed is put right first.
+
+    Raises:
+        SettingError: the store cannot be used.
+    """
+    adopted = os.environ.pop("MLFLOW_RUN_ID", None)
+    experiment_id = store.experiment_of(adopted, name=experiment)
+    mend_killed_runs(store)
+    run = _open(store, name=name, tags=tags, experiment_id=experiment_id, adopted=adopted, earlier=earlier)
+    status = "FAILED"
+    try:
+        run.log_settings(settings)
+        run.log_data(data)
+        yield run
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        for child in _running_children(store, run.run_id):
+            end_run(store, child.info.run_id, Ending(Cause.FAILED, "its command ended before it"))
+        store.client.set_terminated(run.run_id, status)
+
+
+def mend_killed_runs(store: TrackingStore) -> None:
+    """End the runs of commands that are not alive any more; trainings below them wait to go on."""
+    for run in store.search_runs("attributes.status = 'RUNNING'"):
+        owner = run.data.tags.get(names.OWNER)
+        if owner is not None and not is_alive(owner):
+            for child in _running_children(store, run.info.run_id):
+                _mend(store, child)
+            store.tag_run(run.info.run_id, {names.REASON: "it was killed"})
+            store.client.set_terminated(run.info.run_id, "FAILED")
+
+
+def _mend(store: TrackingStore, run: Run) -> None:
+    n_deaths = int(run.data.tags.get(names.DEATHS, "0")) + 1
+    can_go_on = run.data.tags[names.KIND] in names.FITTING_KINDS and n_deaths < names.MAX_DEATHS
+    ending = Ending(Cause.INTERRUPTED if can_go_on else Cause.FAILED, "the command that ran it was killed")
+    end_run(store, run.info.run_id, ending, {names.DEATHS: str(n_deaths)})
+
+
+def end_run(store: TrackingStore, run_id: str, ending: Ending, tags: Mapping[str, str] | None = None) -> None:
+    """End a training's run with the status of its state; one that waits to go on has no state yet."""
+    state = ending.state
+    marks = {} if state is State.WAITING else {names.STATE: state.value}
+    if ending.reason:
+        marks[names.REASON] = ending.reason
+    store.tag_run(run_id, {**marks, **(tags or {})})
+    if state is State.WAITING:
+        store.client.update_run(run_id, status=state.run_status)
+    else:
+        store.client.set_terminated(run_id, state.run_status)
+
+
+def _running_children(store: TrackingStore, run_id: str) -> list[Run]:
+    below = store.search_runs(f"tags.`mlflow.parentRunId` = '{run_id}' AND attributes.status = 'RUNNING'")
+    return [run for run in below if run.data.tags.get(names.KIND) in names.CHILD_KINDS]
+
+
+def _open(
+    store: TrackingStore, *, name: str, tags: Mapping[str, str], experiment_id: str, adopted: str | None,
+    earlier: str | None,
+) -> ParentRun:  # fmt: skip
+    """Return the earlier, the adopted or a new run; beside an earlier one, the adopted one is its continuation."""
+    client = store.client
+    found = _living_run(store, earlier)
+    if found is not None:
+        if adopted is not None and adopted != found.info.run_id:
+            _mark_continuation(store, adopted, found.info.run_id, name=name, tags=tags)
+        client.update_run(found.info.run_id, status="RUNNING")
+        run = ParentRun(store, found.info.run_id, found.info.experiment_id)
+    elif adopted is not None:
+        client.update_run(adopted, name=name)
+        run = ParentRun(store, adopted, experiment_id)
+    else:
+        run = ParentRun(store, client.create_run(experiment_id, run_name=name).info.run_id, experiment_id)
+    run.log_tags({**tags, names.OWNER: this_process()})
+    return run
 
 
 def _tensor(dtype: str, shape: tuple[int, ...]) -> dict[str, object]:

@@ -49,6 +49,11 @@ class TrackingStore:
         return home / "knobsearch" / "studies" / hashlib.sha256(self.uri.encode()).hexdigest()[:10]
 
     @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints of trainings, named after run and fold."""
+        return self.studies / "checkpoints"
+
+    @property
     def exists(self) -> bool:
         """Whether the store exists; a SQLite file does not before the first write."""
         return not self.uri.startswith(_SQLITE) or Path(unquote(self.uri.removeprefix(_SQLITE))).exists()

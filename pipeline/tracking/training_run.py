@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 from matplotlib.figure import Figure
-from mlflow.entities import Metric, Param
+from mlflow.entities import Metric
 
-from pipeline.tracking import names
 from pipeline.tracking.store import TrackingStore
 
 _SECONDS_BETWEEN_WRITES = 1.0
@@ -23,30 +22,23 @@ class TrainingRun:
     store: TrackingStore
     run_id: str
     experiment_id: str
+    _last_steps: Mapping[str, int] = field(default_factory=dict)
     _waiting: list[Metric] = field(default_factory=list)
     _last_write: float = 0.0
 
     @classmethod
-    def start(
-        cls,
-        store: TrackingStore,
-        *,
-        experiment_id: str,
-        parent_run_id: str,
-        name: str,
-        tags: Mapping[str, str],
-        parameters: Mapping[str, object],
-    ) -> TrainingRun:
-        """Make the run under another one."""
-        client = store.client
-        run = client.create_run(experiment_id, run_name=name, tags={"mlflow.parentRunId": parent_run_id, **tags})
-        client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in parameters.items()])
-        return cls(store, run.info.run_id, experiment_id)
+    def resume(cls, store: TrackingStore, run_id: str) -> TrainingRun:
+        """Go on with a run that was started; epochs that it has already are not written again."""
+        run = store.client.get_run(run_id)
+        histories = {name: store.client.get_metric_history(run_id, name) for name in run.data.metrics}
+        last_steps = {name: max(point.step for point in history) for name, history in histories.items()}
+        return cls(store, run_id, run.info.experiment_id, last_steps)
 
     def log_epoch(self, number: int, metrics: Mapping[str, float]) -> None:
         """Take the metrics of a finished epoch, counted from 1."""
         now = int(time.time() * 1000)
-        self._waiting += [Metric(name, value, now, number) for name, value in metrics.items()]
+        fresh = {name: value for name, value in metrics.items() if number > self._last_steps.get(name, 0)}
+        self._waiting += [Metric(name, value, now, number) for name, value in fresh.items()]
         if time.monotonic() - self._last_write >= _SECONDS_BETWEEN_WRITES:
             self.flush()
 
@@ -78,14 +70,3 @@ class TrainingRun:
     def log_text(self, text: str, artifact: str) -> None:
         """Write a text as an artifact."""
         self.store.client.log_text(self.run_id, text, artifact)
-
-    def end(self, state: names.State, reason: str) -> None:
-        """Tag how the training ended and end the run with the status that goes with it."""
-        self.flush()
-        end_training_run(self.store, self.run_id, state, reason)
-
-
-def end_training_run(store: TrackingStore, run_id: str, state: names.State, reason: str) -> None:
-    """End a training's run, whoever started it."""
-    store.tag_run(run_id, {names.STATE: state.value, **({names.REASON: reason} if reason else {})})
-    store.client.set_terminated(run_id, state.run_status)

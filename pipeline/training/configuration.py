@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.data.scaling import Scaling, fit_scaling, scale_to_bytes
 from pipeline.data.source import Split
-from pipeline.knobs.table import Knobs, complete
-from pipeline.model.architecture import BLOCK_KNOBS, Architecture, make_architecture
+from pipeline.knobs.table import KNOBS, Knobs, complete
+from pipeline.model.architecture import make_architecture
 from pipeline.model.hand_made import HandMade, build_hand_made
 from pipeline.model.network import build_network
 from pipeline.training.backbone_cache import BackboneCache
 from pipeline.training.bound_configuration import BoundConfiguration, Build
-from pipeline.training.plan import TrainingPlan, make_plan
+from pipeline.training.plan import TrainingPlan
 from pipeline.training.transfer import bind_transfer
 
 
@@ -27,7 +27,7 @@ class Configuration:
     @property
     def plan(self) -> TrainingPlan:
         """How the network is trained."""
-        return make_plan(self.knobs)
+        return TrainingPlan(self.knobs)
 
     @property
     def image_size(self) -> int:
@@ -37,10 +37,10 @@ class Configuration:
     def parameters(self) -> Knobs:
         """Return the knobs that have a say: none of the network for a hand-made model, or of blocks for a backbone."""
         if self.hand_made is not None:
-            silent = {field.name for field in fields(Architecture)}
+            silent: tuple[str, ...] = ("blocks", "network", "backbone")
         else:
-            silent = set(BLOCK_KNOBS) if self._has_backbone else set()
-        return {name: value for name, value in self.knobs.items() if name not in silent}
+            silent = ("blocks", "pixels") if self._has_backbone else ()
+        return {name: value for name, value in self.knobs.items() if KNOBS[name].part not in silent}
 
     def with_epochs_at_most(self, epochs: int | None) -> Configuration:
         """Return the configuration with no more than ``epochs``; None leaves it as it is."""

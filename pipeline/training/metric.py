@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Literal, TypeVar
 
 from pipeline.errors import SettingError, did_you_mean
+from pipeline.training.result import Epoch
 
 T = TypeVar("T")
 
@@ -18,6 +19,10 @@ class Metric:
 
     name: str
     direction: Literal["maximize", "minimize"]
+
+    def of(self, epoch: Epoch) -> float:
+        """Return the metric of an epoch."""
+        return float(getattr(epoch, self.name))
 
     def is_better(self, value: float, than: float | None) -> bool:
         """Tell whether ``value`` beats ``than``; anything beats None."""

@@ -1,1 +1,5 @@
-"""Processes that train: a coordinator hands them work, hears of it, and answers for those that die."""
+"""Training in processes: a source chooses jobs, a pool places them, ``train_job`` trains one, events flow back.
+
+``job`` -> ``events`` -> ``source`` and ``job_list`` (what to train) -> ``executor`` (where) -> ``pool``;
+``worker`` and ``train_job`` run in the worker's process.
+"""

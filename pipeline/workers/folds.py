@@ -1,20 +1,21 @@
-"""The trainings of one configuration, as they come: which of them count, whose network is kept, why they end."""
+"""The trainings of one configuration on its splits: which of them count, whose network is kept, how it all ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.evaluation.assessment import Assessment, Fold
 from pipeline.evaluation.scores import predict
 from pipeline.training.bound_configuration import BoundConfiguration
-from pipeline.training.ending import Cause, State
+from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import Metric
 from pipeline.training.result import Epoch, TrainingResult
+from pipeline.workers.events import FoldEnd
 
-JudgeFold = Callable[[int, Epoch], str | None]
-"""From a finished fold's number, from 1, and its best epoch to a reason to prune, or None."""
+COMPLETE = Ending(Cause.COMPLETE)
+Outcome = tuple[Ending, Epoch | None]
+"""How a job ended, and its best epoch: the mean of its folds' where there are several."""
 
 
 @dataclass
@@ -27,9 +28,7 @@ class Folds:
 
     n_folds: int
     metric: Metric
-    judge: JudgeFold
-    ending: Cause = Cause.COMPLETE
-    reason: str = ""
+    ending: Ending = COMPLETE
     network: Any = None
     _taken: list[Fold] = field(default_factory=list)
     _best: Fold | None = None
@@ -37,35 +36,48 @@ class Folds:
     @property
     def is_over(self) -> bool:
         """Whether no further fold should be trained."""
-        return self.ending.state is not State.COMPLETE
+        return not self.ending.is_finish
 
     @property
     def n_taken(self) -> int:
         """How many trainings count."""
         return len(self._taken)
 
-    @property
-    def best_epoch(self) -> Epoch | None:
-        """The mean of the folds' best epochs, where there is one."""
-        return None if self._best is None else self.assessment().best_epoch
-
     def assessment(self) -> Assessment:
         """Return what the configuration has come to; one training or more must count."""
         assert self._best is not None
         return Assessment(tuple(self._taken), self.n_folds, self._best.number)
 
-    def take(self, result: TrainingResult, bound: BoundConfiguration) -> None:
-        """Take the training on the next split."""
+    def report(self, number: int) -> FoldEnd:
+        """Return the report on the last fold that was taken, for the job of that number."""
+        last = self._taken[-1]
+        return FoldEnd(number, last.number, last.best_epoch, self.assessment().best_epoch)
+
+    def take(self, result: TrainingResult, bound: BoundConfiguration) -> bool:
+        """Take the training on the next split; return whether it counts."""
         number, best = self.n_taken + 1, result.best_epoch
-        self.ending, self.reason = result.ending.cause, self._reason(result, number)
-        if best is None or not (result.ending.is_finish or self.n_folds == 1):
-            return
+        self.ending = self._with_fold(result.ending, number)
+        is_waiting = result.ending.state is State.WAITING
+        if best is None or is_waiting or not (result.ending.is_finish or self.n_folds == 1):
+            return False
         seen = bound.split.validation
         predictions = predict(result.network, seen.images, seen.labels, seen.class_names)
         images = bound.images.validation.images
         self._keep(Fold(number, replace(result, network=None), best, predictions, images), bound, result.network)
-        if not self.is_over and (reason := self.judge(number, best)) is not None:
-            self.ending, self.reason = Cause.PRUNED, reason
+        return True
+
+    def stop(self, ending: Ending | None) -> None:
+        """End the whole after the fold that was taken last, for a reason that is given."""
+        if ending is not None and not self.is_over:
+            self.ending = ending
+
+    def outcome(self) -> Outcome:
+        """Return how the job ended; where the time was up before there was anything to show, it waits."""
+        best = None if self._best is None else self.assessment().best_epoch
+        if self.ending.cause is Cause.TIME_UP and best is None:
+            unit = "epoch" if self.n_folds == 1 else "fold"
+            return Ending(Cause.PAUSED, f"time up before the first {unit} was over"), None
+        return self.ending, best
 
     def _keep(self, fold: Fold, bound: BoundConfiguration, network: Any) -> None:
         """Keep a fold, and of all networks the best alone: a device may not hold more."""
@@ -74,9 +86,9 @@ class Folds:
             self._best, self.network = fold, bound.finish(network)
 
     def _value(self, fold: Fold) -> float:
-        return float(getattr(fold.best_epoch, self.metric.name))
+        return self.metric.of(fold.best_epoch)
 
-    def _reason(self, result: TrainingResult, number: int) -> str:
+    def _with_fold(self, ending: Ending, number: int) -> Ending:
         if self.n_folds == 1:
-            return result.ending.detail
-        return f"{result.ending.detail}, fold {number} of {self.n_folds}".removeprefix(", ")
+            return ending
+        return replace(ending, detail=f"{ending.detail}, fold {number} of {self.n_folds}".removeprefix(", "))

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from splitting import as_data
 
-from pipeline.baselines.choice import choose
 from pipeline.baselines.config import HandMadeConfig, KnobsConfig, read_config
-from pipeline.baselines.job import classical_job, hand_made_job
+from pipeline.baselines.job import choose, classical_job, hand_made_job
 from pipeline.data.image_set import make_image_set
 from pipeline.data.partition import make_partition
 from pipeline.data.source import TrainingData, load_training_data

@@ -15,18 +15,25 @@ from rich.console import Console
 from pipeline.cli.display import LiveDisplay, PlainDisplay, Tally, make_display
 from pipeline.cli.summary import print_board, print_summary
 from pipeline.study.search import SearchOutcome
-from pipeline.tracking.names import State
+from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import get_metric
-from pipeline.workers.messages import Advanced, Ended, Event, Started
+from pipeline.training.result import Epoch
+from pipeline.workers.events import BatchEnd, Died, Ended, EpochEnd, Event, Started
+
+
+def epoch(number: int, accuracy: float) -> Epoch:
+    return Epoch(number, 1.0, accuracy, 1 - accuracy, accuracy, 0.1, 1.0)
+
 
 EVENTS: list[Event] = [
     Started(0, "trial-0000", 3),
-    Advanced(0, 1, 0.5, None),
-    Advanced(0, 2, 0.5, 0.71),
-    Ended(0, "trial-0000", State.COMPLETE, 0.93, "", 4.2),
+    EpochEnd(0, 1, epoch(1, 0.71)),
+    BatchEnd(0, 1, 2, 0.5),
+    Ended(0, "trial-0000", Ending(Cause.COMPLETE), epoch(3, 0.93), 4.2),
     Started(1, "trial-0001", 3),
-    Ended(1, "trial-0001", State.PRUNED, 0.42, "not among the best", 1.0),
-    Ended(2, "trial-0002", State.FAIL, None, "out of memory [GPU]", 0.5),
+    Ended(1, "trial-0001", Ending(Cause.PRUNED, "not among the best"), epoch(1, 0.42), 1.0),
+    Ended(2, "trial-0002", Ending(Cause.FAILED, "out of memory [GPU]"), None, 0.5),
+    Died("a worker was ended by SIGKILL", "trial-0003"),
 ]
 
 
@@ -34,8 +41,9 @@ def make_tally(n_total: int = 5, metric: str = "val_accuracy", minutes: float | 
     return Tally(n_total, "trials", get_metric(metric), minutes)
 
 
-def ended(number: int, state: State, value: float | None) -> Ended:
-    return Ended(number, f"trial-{number:04d}", state, value, "", 1.0)
+def ended(number: int, cause: Cause, accuracy: float | None) -> Ended:
+    best = None if accuracy is None else epoch(1, accuracy)
+    return Ended(number, f"trial-{number:04d}", Ending(cause), best, 1.0)
 
 
 def gone_on() -> Tally:
@@ -68,7 +76,7 @@ def shown(kind: type[PlainDisplay], log: Path, *, is_terminal: bool) -> str:
 
 def test_tally_counts_finished_and_pruned_trials_and_not_failed_ones() -> None:
     tally = make_tally()
-    for event in (ended(0, State.COMPLETE, 0.9), ended(1, State.PRUNED, 0.4), ended(2, State.FAIL, None)):
+    for event in (ended(0, Cause.COMPLETE, 0.9), ended(1, Cause.PRUNED, 0.4), ended(2, Cause.FAILED, None)):
         tally.take(event)
     assert (tally.n_finished, tally.n_pruned, tally.best) == (2, 1, 0.9)
     assert tally.headline().startswith("2/5 trials, 1 pruned | best val_accuracy 0.9000 | about ")
@@ -81,16 +89,22 @@ def test_tally_goes_on_from_what_earlier_commands_have_finished() -> None:
 
 def test_tally_takes_the_smallest_loss_for_the_best() -> None:
     tally = make_tally(metric="val_loss")
-    for number, value in enumerate((0.7, 0.3, 0.5)):
-        tally.take(ended(number, State.COMPLETE, value))
-    assert tally.best == 0.3
+    for number, accuracy in enumerate((0.25, 0.75, 0.5)):
+        tally.take(ended(number, Cause.COMPLETE, accuracy))
+    assert tally.best == 0.25
+
+
+def test_tally_does_not_count_a_trial_that_waits_to_go_on() -> None:
+    tally = make_tally()
+    tally.take(ended(0, Cause.PAUSED, None))
+    assert tally.n_finished == 0
 
 
 def test_time_left_is_unknown_before_the_first_trial_and_nothing_after_the_last() -> None:
     tally = make_tally(n_total=1)
     assert tally.seconds_left() is None
     assert "left" not in tally.headline()
-    tally.take(ended(0, State.COMPLETE, 0.9))
+    tally.take(ended(0, Cause.COMPLETE, 0.9))
     assert tally.seconds_left() == 0
 
 
@@ -107,7 +121,9 @@ def test_plain_display_writes_a_line_a_trial(tmp_path: Path) -> None:
         ["trial-0000", "COMPLETE"],
         ["trial-0001", "PRUNED"],
         ["trial-0002", "FAIL"],
+        ["a", "worker"],
     ]
+    assert lines[4] == "a worker was ended by SIGKILL in trial-0003; another one goes on"
     assert "val_accuracy 0.9300" in lines[1]
     assert "3/5 trials, 1 pruned | best val_accuracy 0.9300" in lines[3]
     assert lines[3].endswith("| out of memory [GPU]")
@@ -133,7 +149,7 @@ def test_live_display_shows_the_fold_and_its_epoch(tmp_path: Path) -> None:
     display = LiveDisplay(make_tally(), Console(file=screen, force_terminal=True, width=140, color_system=None))
     with display:
         display.start("study 'tiny'", tmp_path / "log")
-        for event in (Started(0, "trial-0000", 15, n_folds=5), Advanced(0, 5, 0.5, 0.71)):
+        for event in (Started(0, "trial-0000", 3, n_folds=5), EpochEnd(0, 2, epoch(1, 0.71)), BatchEnd(0, 2, 2, 0.5)):
             display.show(event)
         display._progress.refresh()
         at_work = screen.getvalue()
@@ -152,9 +168,10 @@ def test_display_survives_progress_of_a_trial_that_it_has_not_seen_start(tmp_pat
     display = LiveDisplay(gone_on(), Console(file=StringIO(), force_terminal=True))
     with display:
         display.start("study 'tiny'", tmp_path / "log")
-        display.show(Advanced(7, 1, 0.5, None))
-        display.show(ended(7, State.COMPLETE, 0.8))
-        assert display._tally.best == 0.8
+        display.show(BatchEnd(7, 1, 1, 0.5))
+        display.show(EpochEnd(7, 1, epoch(1, 0.5)))
+        display.show(ended(7, Cause.COMPLETE, 0.75))
+        assert display._tally.best == 0.75
 
 
 def test_output_that_is_no_terminal_gets_plain_lines() -> None:

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from pipeline.data.cache import ArrayCache
 from pipeline.data.image_set import Array
-from pipeline.training.ending import Cause, Ending, TrainingStopped
+from pipeline.errors import TrainingStopped
 
 SHAPE = (5, 3)
 NUMBERS = np.arange(15, dtype=np.float32).reshape(SHAPE)
@@ -115,7 +115,7 @@ def test_wait_may_give_up(tmp_path: Path, compute: Computation) -> None:
     other = FileLock(tmp_path / "key.lock")
 
     def give_up() -> None:
-        raise TrainingStopped(Ending(Cause.TIME_UP))
+        raise TrainingStopped("time up")
 
     with other, pytest.raises(TrainingStopped):
         ArrayCache(tmp_path).get("key", SHAPE, np.float32, compute, give_up)

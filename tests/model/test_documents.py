@@ -17,7 +17,7 @@ from pipeline.model.hand_made import HandMade, build_hand_made, read_hand_made
 from pipeline.model.network import build_network
 from pipeline.paths import SPACES_DIR
 from pipeline.training.optimizer import make_optimizer
-from pipeline.training.plan import make_plan
+from pipeline.training.plan import TrainingPlan
 
 FILES = sorted((SPACES_DIR / "documents").glob("*.yaml"))
 POINTS = [path.stem for path in FILES if read_hand_made(path).as_point() is not None]
@@ -144,7 +144,7 @@ def test_frozen_and_moving_parameters_are_not_trained(name: str, n_trainable: in
 @pytest.mark.parametrize("name", [name for name in CATALOGUE if name not in TRANSFER])
 def test_model_trains_two_steps_with_its_own_optimizer(name: str) -> None:
     model = document(name)
-    plan = make_plan(complete(model.training))
+    plan = TrainingPlan(complete(model.training))
     random = np.random.default_rng(0)
     network = build(model)
     n_classes = network.output_shape[-1]

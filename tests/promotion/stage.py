@@ -15,7 +15,7 @@ from pipeline.settings import PromoteSettings, make_settings
 from pipeline.tracking.registry import Registry, Version
 from pipeline.tracking.store import TrackingStore
 from pipeline.training.metric import Metric
-from pipeline.workers.messages import Ended, Event
+from pipeline.workers.events import Ended, Event
 
 SPACES = {
     "poor": "knobs: {blocks: 1, filters: 2, head: flatten, batch_size: 256, learning_rate: 0.003, epochs: 2}\n",

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pipeline.baselines.choice import choose
 from stage import Listener, Stage
 from workplace import enter
 
 import pipeline
-from pipeline.baselines.choice import choose
 from pipeline.baselines.config import read_config
 from pipeline.baselines.job import classical_job, hand_made_job
 from pipeline.baselines.training import train_jobs

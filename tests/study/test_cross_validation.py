@@ -15,11 +15,11 @@ from workplace import Workplace, enter
 from pipeline.data.source import TrainingData, load_training_data
 from pipeline.errors import SettingError
 from pipeline.settings import DataSettings
-from pipeline.study.opening import open_study
-from pipeline.study.search import prepare
+from pipeline.study.preparation import prepare
+from pipeline.study.search import open_study
 from pipeline.study.storage import open_storage
-from pipeline.workers import coordinator
-from pipeline.workers.messages import Advanced, Event, Ready, Started
+from pipeline.workers import pool
+from pipeline.workers.events import BatchEnd, Event, FoldEnd, Ready, Started
 
 N_FOLDS, N_EPOCHS = 4, 2
 SPACE = """
@@ -37,7 +37,7 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     """Return the folder of a study whose first trial is good in all folds, and whose second learns nothing."""
     with pytest.MonkeyPatch.context() as patch:
         place = enter(patch, tmp_path_factory.mktemp("validated"))
-        patch.setattr(coordinator, "TRAININGS_PER_WORKER", N_FOLDS)
+        patch.setattr(pool, "TRAININGS_PER_WORKER", N_FOLDS)
         (place.folder / "tiny.yaml").write_text(SPACE)
         place.search(trials=2, folds=N_FOLDS, keep_models="best")
     return place
@@ -158,10 +158,11 @@ def test_leaderboard_has_the_spread_over_the_folds(in_validated: Workplace) -> N
 @pytest.mark.slow
 def test_progress_counts_the_epochs_of_all_folds(validated: Workplace) -> None:
     started = [(event.n_epochs, event.n_folds) for event in validated.events if isinstance(event, Started)]
-    epochs = [event.epoch for event in validated.events if isinstance(event, Advanced) and event.number == GOOD]
-    assert started == [(N_EPOCHS * N_FOLDS, N_FOLDS)] * 2
-    assert epochs == sorted(epochs)
-    assert max(epochs) > N_EPOCHS * (N_FOLDS - 1)
+    batches = [event for event in validated.events if isinstance(event, BatchEnd) and event.number == GOOD]
+    places = [(event.fold, event.epoch) for event in batches]
+    assert started == [(N_EPOCHS, N_FOLDS)] * 2
+    assert places == sorted(places)
+    assert places[-1][0] == N_FOLDS
 
 
 @pytest.mark.slow
@@ -170,22 +171,30 @@ def test_each_fold_counts_for_the_replacement_of_a_worker(validated: Workplace) 
 
 
 @pytest.mark.slow
-def test_trial_interrupted_in_a_later_fold_is_tried_again_as_a_whole(workplace: Workplace) -> None:
+def test_trial_interrupted_in_a_later_fold_waits_and_goes_on_where_it_was(workplace: Workplace) -> None:
     (workplace.folder / "tiny.yaml").write_text(ONE_EPOCH_SPACE)
 
     def press_ctrl_c(event: Event) -> None:
-        if isinstance(event, Advanced) and event.epoch > 1:
+        if isinstance(event, FoldEnd) and event.fold == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        workplace.search(trials=1, folds=20, keep_models="none", show=press_ctrl_c)
-    cut_off, again = trials_of(workplace)
-    assert (cut_off.state.name, again.state.name) == ("FAIL", "WAITING")
-    assert again.system_attrs["fixed_params"] == cut_off.params
+        workplace.search(trials=1, folds=6, keep_models="none", show=press_ctrl_c)
+    (waiting,) = trials_of(workplace)
+    assert waiting.state.name == "WAITING"
     (run,) = workplace.runs("trial")
-    assert run.info.status == "FAILED"
-    assert run.data.tags["pipeline.reason"].startswith("interrupted: fold ")
+    assert run.info.status == "SCHEDULED"
+    assert run.data.tags["pipeline.reason"].startswith("interrupted")
     assert workplace.n_running() == 0
+
+    workplace.search(trials=1, folds=6, keep_models="none")
+    (complete,) = trials_of(workplace)
+    assert (complete.state.name, complete.params) == ("COMPLETE", waiting.params)
+    assert list(complete.intermediate_values) == [1, 2, 3, 4, 5, 6]
+    (again,) = workplace.runs("trial")
+    assert again.info.run_id == run.info.run_id
+    for fold in range(1, 7):
+        assert [step for step, _ in history(workplace, 0, f"fold_{fold}_val_accuracy")] == [1]
 
 
 @pytest.mark.parametrize("folds", [None, 4], ids=["none", "others"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from pathlib import Path
 
@@ -13,19 +14,21 @@ from workplace import Workplace, enter
 
 from pipeline.data.source import Split
 from pipeline.errors import SettingError
-from pipeline.study.opening import locked, open_study
-from pipeline.study.search import prepare
+from pipeline.study.preparation import prepare
+from pipeline.study.search import locked, open_study
+from pipeline.study.storage import open_storage
+from pipeline.tracking.owner import this_process
+from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.store import TrackingStore
-from pipeline.tracking.training_run import TrainingRun
-from pipeline.workers.messages import Advanced
+from pipeline.workers.events import EpochEnd
 
+DEAD_PROCESS = f"{socket.gethostname()} {2**22 + 1} 0.00"
 ONE_KNOB_SPACE = "knobs: {blocks: 1, filters: {choices: [4, 8]}, batch_size: 256, epochs: 1}\n"
 LONG_SPACE = "knobs: {blocks: 1, filters: {choices: [4, 8]}, batch_size: 256, epochs: 10000}\n"
 
 
 def trials_of(place: Workplace) -> list[optuna.trial.FrozenTrial]:
-    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(place.places.journal)))
-    return optuna.load_study(study_name="tiny", storage=storage).get_trials()
+    return optuna.load_study(study_name="tiny", storage=open_storage(str(place.places.journal))).get_trials()
 
 
 def states_of(place: Workplace) -> list[str]:
@@ -120,45 +123,69 @@ def test_study_whose_time_is_up_before_the_first_trial_ends_without_one(workplac
     assert workplace.n_running() == 0
 
 
-def abandon(place: Workplace) -> str:
+def abandon(place: Workplace, *, deaths: int = 0) -> str:
     """Leave a study as a killed command does: one trial RUNNING, and its run; return the run's id."""
     preparation = prepare(place.settings())
-    place.places.folder.mkdir(parents=True)
+    place.places.folder.mkdir(parents=True, exist_ok=True)
     study = open_study(str(place.places.journal), preparation)
     trial = study.ask()
     knobs = preparation.space.suggest(trial)
     store = TrackingStore(place.uri)
-    run = TrainingRun.start(
-        store, experiment_id=store.experiment_of(None, name="digits"), parent_run_id="0" * 32, name="trial-0000",
-        tags={"pipeline.kind": "trial"}, parameters=knobs,
-    )  # fmt: skip
-    trial.set_user_attr("run_id", run.run_id)
-    return run.run_id
+    parent = ParentRun(store, "0" * 32, store.experiment_of(None, name="digits"))
+    run_id = parent.start_run("trial-0000", tags={"pipeline.kind": "trial"}, parameters=knobs, files={})
+    for name, value in (("run_id", run_id), ("owner", DEAD_PROCESS), ("deaths", deaths)):
+        trial.set_user_attr(name, value)
+    return run_id
 
 
-def test_abandoned_trial_is_failed_with_its_run_and_enqueued_again(workplace: Workplace) -> None:
+def test_trial_of_a_killed_command_waits_with_its_run_and_goes_on_as_itself(workplace: Workplace) -> None:
     use_space(workplace, ONE_KNOB_SPACE)
     run_id = abandon(workplace)
     assert states_of(workplace) == ["RUNNING"]
     workplace.search(trials=1, timeout_minutes=1e-9)
     run = workplace.client.get_run(run_id)
-    assert (run.data.tags["pipeline.state"], run.info.status) == ("FAIL", "FAILED")
-    assert "ended early" in run.data.tags["pipeline.reason"]
-    failed, retry = trials_of(workplace)
-    assert (failed.state, retry.state) == (TrialState.FAIL, TrialState.WAITING)
-    assert retry.system_attrs["fixed_params"] == failed.params
+    assert run.info.status == "SCHEDULED"
+    assert "was killed" in run.data.tags["pipeline.reason"]
+    assert "pipeline.state" not in run.data.tags
+    (waiting,) = trials_of(workplace)
+    assert waiting.state is TrialState.WAITING
     assert workplace.n_running() == 0
+
+    workplace.search(trials=1, keep_models="none")
+    (complete,) = trials_of(workplace)
+    assert (complete.state, complete.params) == (TrialState.COMPLETE, waiting.params)
+    run = workplace.client.get_run(run_id)
+    assert (run.info.status, run.data.tags["pipeline.state"]) == ("FINISHED", "COMPLETE")
+    assert run.data.tags["pipeline.deaths"] == "1"
+    assert "pipeline.reason" not in run.data.tags
+    assert run.data.tags["mlflow.parentRunId"] == workplace.runs("study")[0].info.run_id
+
+
+def test_trial_in_which_the_third_command_was_killed_fails_with_its_run(workplace: Workplace) -> None:
+    use_space(workplace, ONE_KNOB_SPACE)
+    run_id = abandon(workplace, deaths=2)
+    workplace.search(trials=1, timeout_minutes=1e-9)
+    run = workplace.client.get_run(run_id)
+    assert states_of(workplace) == ["FAIL"]
+    assert (run.info.status, run.data.tags["pipeline.deaths"]) == ("FAILED", "3")
+
+
+def test_trial_of_a_process_that_is_alive_is_left_alone(workplace: Workplace) -> None:
+    use_space(workplace, ONE_KNOB_SPACE)
+    abandon(workplace)
+    study = optuna.load_study(study_name="tiny", storage=open_storage(str(workplace.places.journal)))
+    study._storage.set_trial_user_attr(0, "owner", this_process())
+    workplace.search(trials=1, timeout_minutes=1e-9)
+    assert states_of(workplace) == ["RUNNING"]
 
 
 def test_run_that_no_trial_knows_of_is_failed(workplace: Workplace) -> None:
     workplace.search(trials=1, timeout_minutes=1e-9)
     (study_run,) = workplace.runs("study")
-    orphan = TrainingRun.start(
-        TrackingStore(workplace.uri), experiment_id=study_run.info.experiment_id, name="trial-0000",
-        tags={"pipeline.kind": "trial"}, parameters={}, parent_run_id=study_run.info.run_id,
-    )  # fmt: skip
+    parent = ParentRun(TrackingStore(workplace.uri), study_run.info.run_id, study_run.info.experiment_id)
+    orphan = parent.start_run("trial-0000", tags={"pipeline.kind": "trial"}, parameters={}, files={})
     workplace.search(trials=1, timeout_minutes=1e-9)
-    run = workplace.client.get_run(orphan.run_id)
+    run = workplace.client.get_run(orphan)
     assert (run.data.tags["pipeline.state"], run.info.status) == ("FAIL", "FAILED")
     assert workplace.n_running() == 0
 
@@ -168,19 +195,17 @@ def test_run_of_mlflow_is_adopted_and_a_larger_total_extends_the_study(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_space(workplace, ONE_KNOB_SPACE)
-    abandon(workplace)
     given = workplace.client.create_run(workplace.client.create_experiment("mine"))
     monkeypatch.setenv("MLFLOW_RUN_ID", given.info.run_id)
     assert workplace.search(trials=1, keep_models="none").n_run == 1
     (study_run,) = workplace.runs("study")
     assert study_run.info.run_id == given.info.run_id
-    assert {run.data.tags["mlflow.parentRunId"] for run in workplace.runs("trial")[1:]} == {given.info.run_id}
-    assert {run.info.experiment_id for run in workplace.runs("trial")[1:]} == {given.info.experiment_id}
+    assert {run.data.tags["mlflow.parentRunId"] for run in workplace.runs("trial")} == {given.info.run_id}
+    assert {run.info.experiment_id for run in workplace.runs("trial")} == {given.info.experiment_id}
 
     assert workplace.search(trials=2, keep_models="none").n_run == 1
     assert [run.info.run_id for run in workplace.runs("study")] == [given.info.run_id]
-    assert states_of(workplace)[0] == "FAIL"
-    assert len(states_of(workplace)) == 3
+    assert states_of(workplace) == ["COMPLETE", "COMPLETE"]
     assert workplace.n_running() == 0
 
 
@@ -226,7 +251,7 @@ def test_timeout_ends_a_trial_that_is_at_work(workplace: Workplace) -> None:
     is_at_work = threading.Event()
     workplace.search(
         trials=3, timeout_minutes=0.75, keep_models="none",
-        show=lambda event: is_at_work.set() if isinstance(event, Advanced) else None,
+        show=lambda event: is_at_work.set() if isinstance(event, EpochEnd) else None,
     )  # fmt: skip
     assert is_at_work.is_set()
     assert states_of(workplace)[0] == "PRUNED"

@@ -16,7 +16,7 @@ from workplace import Workplace
 from pipeline.data.source import Split, load_training_data
 from pipeline.knobs.table import KNOBS
 from pipeline.settings import DataSettings
-from pipeline.workers.messages import Ended, Started
+from pipeline.workers.events import Ended, Started
 
 EPOCH_METRICS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds"}
 SINGLE_METRICS = {"best_val_accuracy", "best_epoch", "n_parameters", "train_seconds", "images_per_second"}

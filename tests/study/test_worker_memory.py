@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from workplace import Workplace
 
-from pipeline.tracking.names import State
-from pipeline.workers import coordinator
-from pipeline.workers.messages import Ended, Ready
+from pipeline.training.ending import State
+from pipeline.workers import pool
+from pipeline.workers.events import Ended, Ready
 
 # 16 images of 1024x1024 pixels through 1,024 filters are 64 GiB of features for a single layer.
 HUGE_AND_SMALL = """
@@ -30,13 +30,13 @@ def test_trial_that_runs_out_of_memory_fails_with_the_reason_and_the_study_goes_
     np.savez(data, x_train=pixels, y_train=labels, x_test=pixels[:2], y_test=labels[:2])
     workplace.search(dataset=str(data), trials=1, keep_models="none")
     ended = [event for event in workplace.events if isinstance(event, Ended)]
-    assert [event.state for event in ended] == [State.FAIL, State.COMPLETE]
+    assert [event.ending.state for event in ended] == [State.FAIL, State.COMPLETE]
     assert "out of memory" in workplace.runs("trial")[0].data.tags["pipeline.reason"]
     assert workplace.n_running() == 0
 
 
 @pytest.mark.slow
 def test_worker_is_replaced_after_its_share_of_trials(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coordinator, "TRAININGS_PER_WORKER", 1)
+    monkeypatch.setattr(pool, "TRAININGS_PER_WORKER", 1)
     assert workplace.search(trials=2, keep_models="none").n_run == 2
     assert sum(isinstance(event, Ready) for event in workplace.events) == 2

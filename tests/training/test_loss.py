@@ -20,7 +20,7 @@ from pipeline.model.network import build_network
 from pipeline.training.configuration import Configuration
 from pipeline.training.loss import check_outputs
 from pipeline.training.metric import get_metric
-from pipeline.training.plan import make_plan
+from pipeline.training.plan import TrainingPlan
 from pipeline.training.result import TrainingResult
 from pipeline.training.trainer import train
 
@@ -52,7 +52,7 @@ def threes_and_eights(digits: Split) -> Split:
 def train_on(data: Split, **values: Any) -> TrainingResult:
     knobs = complete({**TINY, **values})
     return train(
-        build=Configuration(knobs).bind(data).build, plan=make_plan(knobs), data=data, seed=0,
+        build=Configuration(knobs).bind(data).build, plan=TrainingPlan(knobs), data=data, seed=0,
         metric=get_metric("val_accuracy"),
     )  # fmt: skip
 
@@ -129,7 +129,7 @@ def test_output_of_another_width_than_the_classes_is_refused_before_training(dig
 
     with pytest.raises(OutputError) as caught:
         train(
-            build=lambda precision: build_network(three_classes, precision=precision), plan=make_plan(knobs),
+            build=lambda precision: build_network(three_classes, precision=precision), plan=TrainingPlan(knobs),
             data=digits, seed=0, metric=get_metric("val_accuracy"),
         )  # fmt: skip
 

@@ -10,14 +10,14 @@ import pytest
 from pipeline.errors import SettingError
 from pipeline.knobs.table import KNOBS, KnobValue, complete
 from pipeline.training.optimizer import make_optimizer
-from pipeline.training.plan import make_plan
+from pipeline.training.plan import TrainingPlan
 from pipeline.training.schedule import make_learning_rate
 
 SCHEDULES = KNOBS["learning_rate_schedule"].choices
 
 
 def optimizer_of(**knobs: KnobValue) -> Any:
-    return make_optimizer(make_plan(complete(knobs)), n_steps=100)
+    return make_optimizer(TrainingPlan(complete(knobs)), n_steps=100)
 
 
 def rates_of(schedule: str, n_steps: int, peak: float = 0.5) -> list[float]:
@@ -135,6 +135,6 @@ def test_schedule_of_the_optimizer_spans_all_steps() -> None:
 @pytest.mark.parametrize("n_steps", [1, 100])
 def test_unknown_names_are_refused(knobs: dict[str, KnobValue], message: str, n_steps: int) -> None:
     with pytest.raises(SettingError) as caught:
-        make_optimizer(make_plan(complete(knobs)), n_steps=n_steps)
+        make_optimizer(TrainingPlan(complete(knobs)), n_steps=n_steps)
 
     assert str(caught.value) == message

@@ -18,7 +18,7 @@ from pipeline.knobs.table import KNOBS, KnobValue, complete
 from pipeline.training.configuration import Configuration
 from pipeline.training.ending import Cause, Ending
 from pipeline.training.metric import Metric, get_metric
-from pipeline.training.plan import make_plan
+from pipeline.training.plan import TrainingPlan
 from pipeline.training.result import Epoch, TrainingResult
 from pipeline.training.trainer import train
 
@@ -42,7 +42,7 @@ def train_tiny(digits: Split) -> Train:
         knobs = complete({**TINY, **values})
         bound = Configuration(knobs).bind(digits)
         return train(
-            build=bound.build, plan=make_plan(knobs), data=digits, seed=seed,
+            build=bound.build, plan=TrainingPlan(knobs), data=digits, seed=seed,
             metric=metric or get_metric("val_accuracy"), **passed_on,
         )  # fmt: skip
 

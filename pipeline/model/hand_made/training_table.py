@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from pipeline.knobs.table import KNOBS
-from pipeline.model.architecture import Architecture
 
 # A knob of the network says nothing here, where the layers are listed.
-NETWORK_KNOBS = tuple(field.name for field in fields(Architecture) if field.name in KNOBS)
+NETWORK_KNOBS = tuple(name for name, knob in KNOBS.items() if knob.part in ("blocks", "network", "backbone"))
 TRAINING = {name: knob for name, knob in KNOBS.items() if name not in NETWORK_KNOBS}
 
 # Knobs without effect unless another one is given too, and how that one must read (None: anyhow).

@@ -12,14 +12,13 @@ from pipeline.data.image_set import Array, ImageSet
 from pipeline.data.partition import Partition
 from pipeline.data.source import Split
 from pipeline.tracking.curve_log import CurveLog
-from pipeline.tracking.names import State
+from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.bound_configuration import BoundConfiguration
-from pipeline.training.ending import Cause, Ending
+from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import get_metric
 from pipeline.training.result import Epoch, TrainingResult
-from pipeline.workers.fitting import outcome_of
 from pipeline.workers.folds import Folds
 
 IMAGES = np.zeros((4, 8, 8, 1), np.uint8)
@@ -37,7 +36,7 @@ class Network:
         return np.tile([0.9, 0.1], (len(images), 1))
 
 
-class Renaming(BoundConfiguration):
+class NamedConfiguration(BoundConfiguration):
     """Finishes a network by renaming it."""
 
     def finish(self, trained: Any) -> Any:
@@ -55,13 +54,11 @@ def training(name: str, accuracies: list[float], cause: Cause = Cause.COMPLETE) 
     return TrainingResult(Network(name), epochs, best, ending, 2.0, 50.0 * len(epochs))
 
 
-def gather(
-    *trainings: TrainingResult, n_folds: int = 3, judge: Any = lambda fold, best: None, metric: str = "val_accuracy"
-) -> Folds:
-    folds = Folds(n_folds, get_metric(metric), judge)
+def gather(*trainings: TrainingResult, n_folds: int = 3, metric: str = "val_accuracy") -> Folds:
+    folds = Folds(n_folds, get_metric(metric))
     for result in trainings:
         assert not folds.is_over
-        folds.take(result, Renaming.on_images(SPLIT, lambda precision: None))
+        folds.take(result, NamedConfiguration.on_images(SPLIT, lambda precision: None))
     return folds
 
 
@@ -69,12 +66,12 @@ THREE = (training("a", [0.5, 0.7]), training("b", [0.6, 0.9, 0.8], Cause.EARLY),
 
 
 def test_value_of_a_trial_is_the_mean_of_the_best_epochs_of_its_folds() -> None:
-    outcome = outcome_of(gather(*THREE))
-    assert outcome.best is not None
-    assert outcome.state is State.COMPLETE
-    assert outcome.best.val_accuracy == pytest.approx((0.7 + 0.9 + 0.5) / 3)
-    assert outcome.best.val_loss == pytest.approx((1.3 + 1.1 + 1.5) / 3)
-    assert outcome.best.number == 2
+    ending, best = gather(*THREE).outcome()
+    assert best is not None
+    assert ending.state is State.COMPLETE
+    assert best.val_accuracy == pytest.approx((0.7 + 0.9 + 0.5) / 3)
+    assert best.val_loss == pytest.approx((1.3 + 1.1 + 1.5) / 3)
+    assert best.number == 2
 
 
 def test_figures_of_folds_have_spread_and_count() -> None:
@@ -116,56 +113,63 @@ def test_predictions_are_those_of_all_folds_one_after_another() -> None:
 
 def test_time_up_in_the_second_fold_prunes_with_what_the_first_has() -> None:
     folds = gather(THREE[0], training("b", [0.99], Cause.TIME_UP))
-    outcome = outcome_of(folds)
-    assert (outcome.state, outcome.is_cut_off) == (State.PRUNED, False)
-    assert outcome.reason == "time up: because, fold 2 of 3"
-    assert outcome.best == THREE[0].best_epoch
+    ending, best = folds.outcome()
+    assert (ending.state, ending.reason) == (State.PRUNED, "time up: because, fold 2 of 3")
+    assert best == THREE[0].best_epoch
     assert folds.network == "finished a"
 
 
-def test_time_up_in_the_first_fold_is_tried_again_whatever_its_epochs() -> None:
-    outcome = outcome_of(gather(training("a", [0.5, 0.6], Cause.TIME_UP)))
-    assert (outcome.state, outcome.is_cut_off, outcome.best) == (State.FAIL, True, None)
-    assert outcome.reason == "time up before the first fold was over"
+@pytest.mark.parametrize(
+    ("accuracies", "n_folds", "unit"), [([0.5, 0.6], 3, "fold"), ([], 1, "epoch")], ids=["folds", "single split"]
+)
+def test_job_waits_where_the_time_is_up_before_there_is_anything_to_show(
+    accuracies: list[float], n_folds: int, unit: str
+) -> None:
+    ending, best = gather(training("a", accuracies, Cause.TIME_UP), n_folds=n_folds).outcome()
+    assert (ending.state, best) == (State.WAITING, None)
+    assert ending.reason == f"paused: time up before the first {unit} was over"
 
 
 def test_time_up_in_a_single_split_prunes_with_the_epochs_that_it_has() -> None:
-    outcome = outcome_of(gather(training("a", [0.5, 0.6], Cause.TIME_UP), n_folds=1))
-    assert (outcome.state, outcome.is_cut_off) == (State.PRUNED, False)
-    assert outcome.best is not None
-    assert outcome.best.val_accuracy == 0.6
+    ending, best = gather(training("a", [0.5, 0.6], Cause.TIME_UP), n_folds=1).outcome()
+    assert ending.state is State.PRUNED
+    assert best is not None
+    assert best.val_accuracy == 0.6
 
 
 @pytest.mark.parametrize(
-    ("cause", "state", "again"),
-    [(Cause.INTERRUPTED, State.FAIL, True), (Cause.DIVERGED, State.PRUNED, False)],
-    ids=["interrupted", "diverged"],
+    ("cause", "state"),
+    [(Cause.INTERRUPTED, State.WAITING), (Cause.PAUSED, State.WAITING), (Cause.DIVERGED, State.PRUNED)],
 )
-def test_ending_of_a_later_fold_ends_the_trial(cause: Cause, state: State, again: bool) -> None:
+def test_ending_of_a_later_fold_ends_the_job(cause: Cause, state: State) -> None:
     folds = gather(THREE[0], training("b", [], cause))
-    outcome = outcome_of(folds)
+    ending, _ = folds.outcome()
     assert folds.is_over
-    assert (outcome.state, outcome.is_cut_off) == (state, again)
-    assert outcome.reason == f"{cause}: because, fold 2 of 3"
+    assert (ending.state, ending.reason) == (state, f"{cause}: because, fold 2 of 3")
 
 
-def test_reason_to_prune_after_a_fold_ends_the_trial() -> None:
-    heard: list[tuple[int, float]] = []
+def test_single_split_that_was_interrupted_does_not_count_whatever_its_epochs() -> None:
+    folds = Folds(1, get_metric("val_accuracy"))
+    bound = NamedConfiguration.on_images(SPLIT, lambda precision: None)
+    assert not folds.take(training("a", [0.9], Cause.INTERRUPTED), bound)
+    assert folds.n_taken == 0
 
-    def judge(fold: int, best: Epoch) -> str | None:
-        heard.append((fold, best.val_accuracy))
-        return "worse than the best" if fold == 2 else None
 
-    folds = gather(*THREE[:2], judge=judge)
+def test_reason_to_stop_after_a_fold_ends_the_job_and_the_report_has_the_mean_so_far() -> None:
+    folds = gather(*THREE[:2])
+    report = folds.report(7)
+    folds.stop(Ending(Cause.PRUNED, "worse than the best"))
+    assert (report.number, report.fold, report.best.val_accuracy) == (7, 2, 0.9)
+    assert report.mean.val_accuracy == pytest.approx(0.8)
     assert folds.is_over
-    assert heard == [(1, 0.7), (2, 0.9)]
-    assert (outcome_of(folds).state, outcome_of(folds).reason) == (State.PRUNED, "pruned: worse than the best")
+    assert folds.outcome()[0].reason == "pruned: worse than the best"
 
 
-def test_fold_that_did_not_finish_is_not_judged() -> None:
-    heard: list[int] = []
-    gather(training("a", [0.5], Cause.TIME_UP), judge=lambda fold, best: heard.append(fold))
-    assert heard == []
+def test_fold_that_did_not_finish_does_not_count() -> None:
+    folds = Folds(3, get_metric("val_accuracy"))
+    bound = NamedConfiguration.on_images(SPLIT, lambda precision: None)
+    assert not folds.take(training("a", [0.5], Cause.TIME_UP), bound)
+    assert folds.take(training("a", [0.5], Cause.EARLY), bound)
 
 
 @pytest.fixture(scope="module")
@@ -175,16 +179,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> TrackingStore:
 
 @pytest.fixture
 def run(store: TrackingStore) -> TrainingRun:
-    return TrainingRun.start(store, experiment_id="0", parent_run_id="0" * 32, name="t", tags={}, parameters={})
+    run_id = ParentRun(store, "0" * 32, "0").start_run("t", tags={}, parameters={}, files={})
+    return TrainingRun.resume(store, run_id)
 
 
 def log(run: TrainingRun, *curves: list[float], n_folds: int, n_finished: int) -> dict[str, list[tuple[int, float]]]:
     """Log the validation accuracies of folds; return the steps and values of each metric that the run then has."""
     curve_log = CurveLog(run, n_folds)
-    for accuracies in curves:
-        curve_log.begin_fold()
+    for fold, accuracies in enumerate(curves, start=1):
         for epoch in epochs_of(accuracies):
-            curve_log.log(epoch)
+            curve_log.log(fold, epoch)
     curve_log.close(n_finished)
     run.flush()
     client = run.store.client

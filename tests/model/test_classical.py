@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.baselines.classical import fit_classical
 from pipeline.data.image_set import make_image_set
 from pipeline.data.source import Split
+from pipeline.model.classical import fit_classical
 
 
 def test_classical_model_tells_digits_apart_from_raw_pixels(digits: Split) -> None:

@@ -1,0 +1,120 @@
+"""Processes of our own: started in one way, silent on the screen, and their deaths described."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PipelineError, describe_failure
+
+# The counters of a container (cgroup 2, then 1), else those of the whole system.
+_OOM_COUNTERS = tuple(
+    map(Path, ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control", "/proc/vmstat"))
+)
+
+
+def prepare_environment() -> None:
+    """Set what TensorFlow reads when it is imported; what the user has set stays.
+
+    TensorFlow leaves its oneDNN kernels off on CPUs without AVX-512 or AMX.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+def start_process(
+    function: Callable[..., None], *arguments: Any, log: Path, name: str | None = None
+) -> tuple[SpawnProcess, Connection[Any, Any]]:
+    """Start ``function(connection, *arguments)`` in a process of its own; return it and our end of the connection.
+
+    All arguments must pickle. What the process prints, libraries outside Python included, goes to ``log``; it ignores
+    Ctrl-C, which reaches the whole group: its parent decides.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_run, args=(theirs, log, function, arguments), name=name, daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _run(
+    connection: Connection[Any, Any], log: Path, function: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _redirect_output(log)
+    prepare_environment()
+    os.environ.pop("MLFLOW_RUN_ID", None)  # it would override the parent of every run made here (mlflow #15713)
+    function(connection, *arguments)
+
+
+def _redirect_output(log: Path) -> None:
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        os.dup2(target, stream.fileno())
+    os.close(target)
+
+
+def end_process(process: SpawnProcess, *, patience_seconds: float) -> None:
+    """Wait for a process to end, and kill it where it does not."""
+    process.join(patience_seconds)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
+def call_in_fresh_process(function: Callable[..., Any], *arguments: Any, log: Path) -> Any:
+    """Return what a function of some module returns for ``arguments`` in a process of its own.
+
+    Raises:
+        PipelineError: the function raised an error, or the process died before it had an answer.
+    """
+    n_oom_kills = count_oom_kills()
+    process, connection = start_process(_answer, function, arguments, log=log)
+    try:
+        is_fine, answer = connection.recv()
+    except EOFError as error:
+        process.join()
+        raise PipelineError(
+            f"a process {describe_exit(process.exitcode, n_oom_kills)} in {function.__name__}; see {log}"
+        ) from error
+    finally:
+        end_process(process, patience_seconds=0)
+        connection.close()
+    if not is_fine:
+        raise answer
+    return answer
+
+
+def _answer(connection: Connection[Any, Any], function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    try:
+        answer = (True, function(*arguments))
+    except Exception as error:  # the caller decides
+        answer = (False, error if isinstance(error, PipelineError) else PipelineError(describe_failure(error)))
+    connection.send(answer)
+
+
+def describe_exit(code: int | None, n_oom_kills_before: int) -> str:
+    """Say how a process died; memory is blamed only where the system has counted an out-of-memory kill since."""
+    if code is None or code >= 0:
+        return f"ended with exit code {code}"
+    was_memory = code == -signal.SIGKILL and count_oom_kills() > n_oom_kills_before
+    return f"was ended by {signal.Signals(-code).name}{' (out of memory)' if was_memory else ''}"
+
+
+def count_oom_kills(sources: tuple[Path, ...] = _OOM_COUNTERS) -> int:
+    """Return how many processes the system has ended for want of memory; 0 where it does not count them."""
+    for source in sources:
+        lines = source.read_text().splitlines() if source.exists() else []
+        counts = [line.split()[1] for line in lines if line.startswith("oom_kill ")]
+        if counts:
+            return int(counts[0])
+    return 0

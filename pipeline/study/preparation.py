@@ -1,0 +1,86 @@
+"""What a search needs, checked before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.data.source import TrainingData, load_training_data
+from pipeline.errors import SpaceError
+from pipeline.knobs.reader import read_space
+from pipeline.knobs.space import SearchSpace
+from pipeline.model.backbone_weights import require_weights
+from pipeline.model.hand_made.documents import find_point
+from pipeline.paths import space_path
+from pipeline.settings import SearchSettings
+from pipeline.study.samplers import check_sampler
+from pipeline.training.metric import Metric, get_metric
+from pipeline.training.transfer import check_images
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """Everything that a search needs, checked, with nothing written yet."""
+
+    settings: SearchSettings
+    space: SearchSpace
+    metric: Metric
+    data: TrainingData
+
+    def identity(self) -> dict[str, str]:
+        """Return what makes trials comparable; a study goes on only where it is the same."""
+        return {
+            "dataset": self.data.digest,
+            "space": self.space.fingerprint,
+            "metric": self.metric.name,
+            "seed": str(self.settings.seed),
+            "validation share": str(self.settings.validation_share),
+            "folds": str(self.data.n_splits),
+        }
+
+
+def prepare(settings: SearchSettings) -> Preparation:
+    """Check space, metric, sampler and data of a search.
+
+    Raises:
+        InputError: the first thing that cannot be used.
+    """
+    metric = get_metric(settings.metric)
+    path = space_path(settings.space, settings.dataset)
+    space = read_space(path, find_point=find_point).with_epochs_at_most(settings.epochs)
+    if settings.image_size is not None:
+        space = space.with_fixed("image_size", settings.image_size)
+    check_sampler(settings.sampler, space)
+    data = load_training_data(settings)
+    _check_output(space, n_classes=len(data.images.class_names))
+    _check_backbones(space, data, settings.data_dir)
+    return Preparation(settings, space, metric, data)
+
+
+def _check_output(space: SearchSpace, *, n_classes: int) -> None:
+    if n_classes > 2 and "sigmoid" in space.values("output"):
+        raise SpaceError(
+            f"{space.source}: output sigmoid tells two classes apart, but the data has {n_classes}; take softmax"
+        )
+
+
+def _check_backbones(space: SearchSpace, data: TrainingData, data_dir: Path) -> None:
+    """Check every backbone that the space can choose; weights that are missing are downloaded.
+
+    Raises:
+        BackboneError: one takes none of the images that the space can make, or has no weights.
+    """
+    names = [str(value) for value in space.values("backbone") if value != "none"]
+    for name in names:
+        _check_largest_images(name, space.greatest("image_size"), data.images.input_shape)
+    if "imagenet" in space.values("backbone_weights"):
+        for name in names:
+            require_weights(name, data_dir)
+
+
+def _check_largest_images(name: str, image_size: int, as_they_are: tuple[int, ...]) -> None:
+    """Check the largest images; a trial that chooses too small ones fails by itself."""
+    is_image = len(as_they_are) == 3
+    shape = (image_size, image_size, as_they_are[-1]) if image_size and is_image else as_they_are
+    if -1 not in shape:  # photographs of many sizes are brought to one that fits
+        check_images(name, shape)

@@ -1,0 +1,69 @@
+"""A job: one training, and what a worker process needs to do any of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.data.source import TrainingData
+from pipeline.knobs.table import KNOBS
+from pipeline.settings import TrainingSettings
+from pipeline.tracking.store import TrackingStore
+from pipeline.training.configuration import Configuration
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training; it keeps its number, seed and run wherever it goes on after its worker has died.
+
+    ``configuration`` None is the classical model. ``run_id`` is empty until the run is made. Where the job does not
+    validate, it is fitted on training and validation images together. It pauses after ``last_epoch``. ``deaths``
+    counts the workers that died in it. ``reported`` is an accuracy that a document states, ``files`` are texts that
+    the run keeps, by name.
+    """
+
+    name: str
+    configuration: Configuration | None
+    seed: int
+    tags: Mapping[str, str]
+    number: int = 0
+    run_id: str = ""
+    validates: bool = True
+    last_epoch: int | None = None
+    deaths: int = 0
+    reported: float | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def n_epochs(self) -> int:
+        """The most epochs that it trains on one split."""
+        return 1 if self.configuration is None else self.configuration.plan.epochs
+
+    def parameters(self) -> Mapping[str, object]:
+        """Return the knobs that its run shows."""
+        return {} if self.configuration is None else self.configuration.parameters()
+
+    def fingerprint(self, data: TrainingData, settings: TrainingSettings) -> str:
+        """Return 16 hexadecimal digits that are the same where a training would only repeat another one.
+
+        Knobs at their defaults are left out, so that a new knob leaves all fingerprints as they were. The default of
+        a knob must therefore never change.
+        """
+        chosen = {name: value for name, value in self.parameters().items() if value != KNOBS[name].default}
+        parts = [
+            self.name, self.seed, data.split_digest, settings.precision, settings.metric, settings.image_size, chosen,
+            *self.files.values(),
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class WorkerContext:
+    """What a worker process is started with; it is pickled. ``log`` takes what libraries print."""
+
+    settings: TrainingSettings
+    store: TrackingStore
+    log: Path

@@ -1,0 +1,207 @@
+"""The pool: hands the jobs of a source to workers until there are none left, and answers for every one of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline.errors import TrainingsFailed
+from pipeline.tracking.names import MAX_DEATHS
+from pipeline.training.ending import Cause, Ending, State
+from pipeline.workers.events import Died, Ended, EpochEnd, Event, FoldEnd, Ready, Started, Stop, Verdict
+from pipeline.workers.executor import Executor
+from pipeline.workers.job import Job
+from pipeline.workers.source import Source
+
+# Memory grows with every network that TensorFlow builds in a process, and only the end of the process frees it.
+TRAININGS_PER_WORKER = 25
+MAX_FAILURES_IN_A_ROW = 5
+_POLL_SECONDS = 0.25
+_STOP_PATIENCE_SECONDS = 30.0
+_QUIT_PATIENCE_SECONDS = 5.0
+
+
+@dataclass
+class _Worker:
+    """What the pool knows of a worker: its job, and since when and on how many splits it trains."""
+
+    job: Job | None = None
+    is_ready: bool = False
+    is_stopped: bool = False
+    n_trainings: int = 0
+    n_folds: int = 1
+    start: float = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        return self.is_ready and self.job is None
+
+
+@dataclass
+class Pool:
+    """Trains what ``source`` chooses where ``executor`` says; ``show`` gets every event.
+
+    No job is started, and those at work are stopped, at the ``deadline`` (of ``time.time()``).
+    """
+
+    source: Source
+    executor: Executor
+    show: Callable[[Event], None]
+    log: Path
+    deadline: float | None = None
+    _workers: dict[int, _Worker] = field(default_factory=dict)
+    _failures_in_a_row: int = 0
+    _first_result_seconds: float | None = None
+
+    def run(self) -> None:
+        """Train until there is nothing left, or the time is up.
+
+        Raises:
+            TrainingsFailed: trainings failed, or workers died, several times in a row.
+        """
+        try:
+            self._start_workers()
+            while self._n_running() or self._n_left():
+                self._hand_out()
+                self._hear(_POLL_SECONDS)
+                self._stop_at_deadline()
+                self._start_workers()
+        finally:
+            self._end_workers()
+
+    def _n_running(self) -> int:
+        return sum(worker.job is not None for worker in self._workers.values())
+
+    def _n_left(self) -> int:
+        """Return how many jobs may still be started: none where the time is too short for a first result."""
+        needed = self._first_result_seconds or 0.0
+        is_late = self.deadline is not None and time.time() + needed >= self.deadline
+        return 0 if is_late else max(0, self.source.n_left(self._n_running()))
+
+    def _start_workers(self) -> None:
+        """Start as many workers as there are places, and jobs for them."""
+        n_needed = min(self.executor.n_workers, self._n_running() + self._n_left())
+        free = [number for number in range(self.executor.n_workers) if number not in self._workers]
+        for number in free[: max(0, n_needed - len(self._workers))]:
+            self.executor.start(number)
+            self._workers[number] = _Worker()
+
+    def _hand_out(self) -> None:
+        for number in [number for number, worker in self._workers.items() if worker.is_idle]:
+            if self._n_left() == 0:
+                return
+            if self._workers[number].n_trainings >= TRAININGS_PER_WORKER:
+                self._dismiss(number)
+            elif (job := self.source.next()) is not None:
+                self._workers[number].job = job
+                self.executor.send(number, job)
+
+    def _dismiss(self, number: int) -> None:
+        self.executor.send(number, None)
+        self.executor.kill(number, patience_seconds=_QUIT_PATIENCE_SECONDS)
+        del self._workers[number]
+
+    def _hear(self, timeout_seconds: float) -> None:
+        for number, event in self.executor.poll(timeout_seconds):
+            self._take(number, event)
+
+    def _take(self, number: int, event: Event) -> None:
+        worker = self._workers[number]
+        if isinstance(event, Ready):
+            worker.is_ready = True
+        elif isinstance(event, Started):
+            worker.start, worker.n_folds = time.time(), event.n_folds
+            worker.n_trainings += event.n_folds  # each fold builds a network
+        elif isinstance(event, EpochEnd | FoldEnd) and worker.job is not None:
+            self.executor.send(number, self.source.report(worker.job, event))
+            self._note_first_result(worker, event)
+        elif isinstance(event, Died):
+            self._bury(number, event)
+            return
+        self.show(event)
+        if isinstance(event, Ended):
+            self._finish(worker, event)
+
+    def _note_first_result(self, worker: _Worker, event: EpochEnd | FoldEnd) -> None:
+        """Note the shortest time to a first result: the first epoch, or with folds the first of them."""
+        is_first = event.epoch.number == 1 if isinstance(event, EpochEnd) else worker.n_folds > 1
+        if is_first and event.fold == 1 and isinstance(event, EpochEnd) == (worker.n_folds == 1):
+            seconds = time.time() - worker.start
+            self._first_result_seconds = min(seconds, self._first_result_seconds or seconds)
+
+    def _finish(self, worker: _Worker, ended: Ended) -> None:
+        assert worker.job is not None
+        job, worker.job, worker.is_stopped = worker.job, None, False
+        self.source.finish(job, ended)
+        if ended.ending.state is State.FAIL:
+            self._count_failure(ended.ending.reason)
+        elif ended.ending.state is not State.WAITING:
+            self._failures_in_a_row = 0
+
+    def _bury(self, number: int, died: Died) -> None:
+        """Account for a worker that died; its job goes on in another one, unless too many have died in it."""
+        worker = self._workers.pop(number)
+        self.executor.kill(number)
+        self.show(replace(died, name=worker.job.name if worker.job else ""))
+        if worker.job is not None:
+            ended = self._lose(worker.job, died.reason)
+            if ended.ending.state is State.FAIL:
+                self.show(ended)
+        self._count_failure(died.reason)
+
+    def _lose(self, job: Job, reason: str) -> Ended:
+        """End a job whose worker died: it waits for another worker, or fails where too many have died in it."""
+        job = replace(job, deaths=job.deaths + 1)
+        ending = Ending(Cause.PAUSED, reason)
+        if job.deaths >= MAX_DEATHS:
+            ending = Ending(Cause.FAILED, f"{reason}; {job.deaths} workers have died in it")
+        ended = Ended(job.number, job.name, ending, None, 0.0)
+        self.source.finish(job, ended)
+        return ended
+
+    def _count_failure(self, reason: str) -> None:
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
+            raise TrainingsFailed(
+                f"{MAX_FAILURES_IN_A_ROW} trainings failed one after another, the last of: {reason}; see {self.log}"
+            )
+
+    def _stop_at_deadline(self) -> None:
+        if self.deadline is not None and time.time() >= self.deadline:
+            self._stop(Ending(Cause.TIME_UP))
+
+    def _stop(self, ending: Ending) -> None:
+        for number, worker in self._workers.items():
+            if worker.job is not None and not worker.is_stopped:
+                worker.is_stopped = True
+                self.executor.send(number, Stop(ending))
+
+    def _end_workers(self) -> None:
+        """Have trainings at work pause, wait for their ends, and end all processes whatever happens."""
+        interrupted = Ending(Cause.INTERRUPTED)
+        try:
+            self._stop(interrupted)
+            self._wait_for_ends(interrupted, time.time() + _STOP_PATIENCE_SECONDS)
+        finally:
+            for number in self._workers:
+                self.executor.send(number, None)
+            for number, worker in self._workers.items():
+                self.executor.kill(number, patience_seconds=0.0 if worker.job else _QUIT_PATIENCE_SECONDS)
+                if worker.job is not None:
+                    self.source.finish(worker.job, Ended(worker.job.number, worker.job.name, interrupted, None, 0.0))
+            self._workers.clear()
+
+    def _wait_for_ends(self, ending: Ending, until: float) -> None:
+        while self._n_running() and time.time() < until:
+            for number, event in self.executor.poll(_POLL_SECONDS):
+                worker = self._workers[number]
+                if isinstance(event, Ended) and worker.job is not None:
+                    job, worker.job = worker.job, None
+                    self.source.finish(job, event)
+                elif isinstance(event, EpochEnd | FoldEnd):
+                    self.executor.send(number, Verdict(ending, keep_model=False))
+                elif isinstance(event, Died) and worker.job is not None:
+                    job, worker.job = worker.job, None
+                    self._lose(job, event.reason)

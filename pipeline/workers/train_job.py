@@ -1,0 +1,144 @@
+"""Train one job, live in its run, and log what comes of it: the one place that trains."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from pipeline.data.source import Split, TrainingData, load_training_data
+from pipeline.errors import describe_failure
+from pipeline.tracking.curve_log import CurveLog
+from pipeline.tracking.store import TrackingStore
+from pipeline.tracking.training_artifacts import log_artifacts, log_refit
+from pipeline.tracking.training_run import TrainingRun
+from pipeline.training.backbone_cache import BackboneCache
+from pipeline.training.bound_configuration import BoundConfiguration
+from pipeline.training.checkpoint import read_checkpoint
+from pipeline.training.configuration import Configuration
+from pipeline.training.device import configure_device, resolve_precision
+from pipeline.training.ending import Cause, Ending, State, TrainingStopped
+from pipeline.training.metric import Metric, get_metric
+from pipeline.training.result import Epoch, TrainingResult
+from pipeline.training.trainer import train
+from pipeline.workers.channel import Channel
+from pipeline.workers.classical_job import train_classical
+from pipeline.workers.events import Ended, EpochEnd, Started
+from pipeline.workers.folds import Folds, Outcome
+from pipeline.workers.job import Job, WorkerContext
+
+_SEEDS_BETWEEN_FOLDS = 7919  # the first fold has the job's own seed
+
+
+@dataclass(frozen=True, eq=False)
+class Resources:
+    """What a worker process has loaded for its jobs; ``backbones`` are shared by all of them."""
+
+    store: TrackingStore
+    data: TrainingData
+    metric: Metric
+    precision: str
+    image_size: int
+    backbones: BackboneCache
+    channel: Channel
+
+    def n_folds(self, job: Job) -> int:
+        """Return on how many splits a job is trained; one that does not validate takes all images at once."""
+        return self.data.n_splits if job.validates else 1
+
+
+def load_resources(context: WorkerContext, channel: Channel, *, threads: int) -> Resources:
+    """Load images and device for the jobs of this process."""
+    settings = context.settings
+    configure_device(threads=threads)
+    return Resources(
+        store=context.store, data=load_training_data(settings), metric=get_metric(settings.metric),
+        precision=resolve_precision(settings.precision), image_size=settings.image_size or 0,
+        backbones=BackboneCache(settings.data_dir, on_batch=channel.end_batch), channel=channel,
+    )  # fmt: skip
+
+
+def train_job(job: Job, resources: Resources) -> Ended:
+    """Train a job, on each split that judges it, and log epochs, artifacts and figures in its run.
+
+    It goes on from its checkpoints where there are some. Never raises for what happens in a training.
+    """
+    start = time.time()
+    resources.channel.send(Started(job.number, job.name, job.n_epochs, resources.n_folds(job)))
+    try:
+        ending, best = _train(job, resources)
+    except TrainingStopped as stopped:  # while features are computed: before the first epoch
+        ending, best = Folds(resources.n_folds(job), resources.metric, stopped.ending).outcome()
+    except Exception as error:  # whatever one job does, the work goes on
+        ending, best = Ending(Cause.FAILED, describe_failure(error)), None
+    return Ended(job.number, job.name, ending, best, time.time() - start)
+
+
+def _train(job: Job, resources: Resources) -> Outcome:
+    run = TrainingRun.resume(resources.store, job.run_id)
+    if job.configuration is None:
+        return train_classical(resources.data.at(resources.image_size), run=run, seed=job.seed)
+    curves = CurveLog(run, resources.n_folds(job))
+    training = _Training(job, job.configuration, resources, run, curves)
+    return training.validate() if job.validates else training.refit()
+
+
+@dataclass(frozen=True, eq=False)
+class _Training:
+    """A job at work in its run."""
+
+    job: Job
+    configuration: Configuration
+    resources: Resources
+    run: TrainingRun
+    curves: CurveLog
+
+    def validate(self) -> Outcome:
+        """Train on each split that judges the configuration, until one says that it is enough."""
+        data, metric = self.resources.data, self.resources.metric
+        folds, keep_model = Folds(data.n_splits, metric), True
+        for number, split in enumerate(data.splits(self.configuration.image_size), start=1):
+            result, bound = self._train_on(number, split, metric)
+            if folds.take(result, bound):
+                verdict = self.resources.channel.ask(folds.report(self.job.number))
+                folds.stop(verdict.ending)
+                keep_model = verdict.keep_model
+            if folds.is_over:
+                break
+        ending, best = folds.outcome()
+        if ending.state is not State.WAITING:
+            self.curves.close(folds.n_taken)
+            if best is not None:
+                log_artifacts(self.run, folds.assessment(), folds.network, keep_model=keep_model)
+        return ending, best
+
+    def refit(self) -> Outcome:
+        """Train on all images for all epochs, and keep the last one's weights."""
+        split = self.resources.data.whole(self.configuration.image_size)
+        result, bound = self._train_on(1, split, metric=None)
+        if result.ending.state is State.WAITING:
+            return result.ending, None
+        if not result.ending.is_finish:
+            return Ending(Cause.FAILED, result.ending.reason), None
+        log_refit(self.run, result, bound.finish(result.network), bound.images.train)
+        return result.ending, result.best_epoch
+
+    def _train_on(self, fold: int, split: Split, metric: Metric | None) -> tuple[TrainingResult, BoundConfiguration]:
+        checkpoint = self.resources.store.checkpoints / f"{self.job.run_id}-{fold}.npz"
+        earlier = read_checkpoint(checkpoint)
+        epochs = earlier.epochs if earlier else ()
+        for epoch in epochs:
+            self.curves.log(fold, epoch)
+        self.resources.channel.start_fold(fold, len(epochs) + 1)
+        bound = self.configuration.bind(split, self.resources.backbones)
+        result = train(
+            build=bound.build, plan=self.configuration.plan, data=bound.split, metric=metric,
+            seed=(self.job.seed + (fold - 1) * _SEEDS_BETWEEN_FOLDS) % 2**31, precision=self.resources.precision,
+            on_epoch=partial(self._end_epoch, fold), on_batch=self.resources.channel.end_batch,
+            resume_from=earlier, checkpoint=checkpoint, until_epoch=self.job.last_epoch,
+        )  # fmt: skip
+        return result, bound
+
+    def _end_epoch(self, fold: int, epoch: Epoch) -> Ending | None:
+        self.curves.log(fold, epoch)
+        return self.resources.channel.ask(EpochEnd(self.job.number, fold, epoch)).ending
