@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -48,7 +48,7 @@ class ImageSet:
 
     def subset(self, indices: Array) -> ImageSet:
         """Return the images at ``indices``; those on disk stay there."""
-        return ImageSet(self.name, self.source, take(self.images, indices), self.labels[indices], self.class_names)
+        return replace(self, images=take(self.images, indices), labels=self.labels[indices])
 
 
 def make_image_set(

@@ -1,10 +1,10 @@
-"""Sources of training images: labels and digest are known at once, pixels are made at the size a trial asks for."""
+"""Sources of images: labels and digest are known at once, pixels are made at the size a trial asks for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,114 +15,50 @@ from pipeline.errors import DataError
 _RESIZED_AT_ONCE = 1000
 
 
-class ImageSource(Protocol):
-    """The training images of a data set, without its sealed test part."""
-
-    @property
-    def name(self) -> str:
-        """Short name of the data set."""
-
-    @property
-    def source(self) -> str:
-        """Where it was read."""
-
-    @property
-    def labels(self) -> Array:
-        """Class numbers, shape (n,): indices into ``class_names``."""
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the classes, in label order."""
-
-    @property
-    def groups(self) -> Array | None:
-        """Numbers that byte-identical images share, shape (n,); None where duplicates are not known."""
-
-    @property
-    def given_validation(self) -> Array | None:
-        """Indices of the images that the data set itself sets apart for validation, or None."""
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one image in its original size; -1 where images differ."""
-
-    @property
-    def dtype(self) -> str:
-        """Type of the pixels."""
-
-    @property
-    def profile(self) -> dict[str, object]:
-        """Further facts about the images, by name."""
-
-    @property
-    def digest(self) -> str:
-        """32 hexadecimal digits that change with any image or label, whatever its size in training."""
-
-    def images_at(self, image_size: int) -> ImageSet:
-        """Return all images as squares of ``image_size`` pixels a side; 0: as they are.
-
-        Raises:
-            DataError: they are not available at that size.
-        """
-
-
 @dataclass(frozen=True, eq=False)
-class ArrayImages:
-    """Images that came as one array."""
+class ImageSource:
+    """The images of one part of a data set, in training without its sealed test part.
 
-    images: ImageSet
+    ``labels`` has the shape (n,); ``input_shape`` is that of one image in its original size, -1 where images differ;
+    ``digest`` has 32 hexadecimal digits that change with any image or label, whatever its size in training.
+    ``images_at(image_size)`` returns all images as squares of that many pixels a side, or as they are for 0; it raises
+    DataError where they are not available at that size.
+
+    ``groups`` are numbers that byte-identical images share, shape (n,); None where duplicates are not known.
+    ``given_validation`` has the indices of the images that the data set itself sets apart for validation. ``profile``
+    has further facts by name. ``open_sealed`` returns the test part where it was found with the training images; only
+    :mod:`pipeline.data.sealed` calls it.
+    """
+
+    name: str
+    source: str
+    labels: Array
+    class_names: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    dtype: str
+    digest: str
+    images_at: Callable[[int], ImageSet]
     groups: Array | None = None
     given_validation: Array | None = None
+    profile: Mapping[str, object] = field(default_factory=dict)
+    open_sealed: Callable[[], ImageSource] | None = None
 
-    @property
-    def name(self) -> str:
-        """Short name of the data set."""
-        return self.images.name
 
-    @property
-    def source(self) -> str:
-        """Where it was read."""
-        return self.images.source
+def make_array_source(images: ImageSet) -> ImageSource:
+    """Return images that came as one array as a source."""
 
-    @property
-    def labels(self) -> Array:
-        """Class numbers, shape (n,)."""
-        return self.images.labels
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the classes, in label order."""
-        return self.images.class_names
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one image."""
-        return self.images.input_shape
-
-    @property
-    def dtype(self) -> str:
-        """Type of the pixels."""
-        return str(self.images.images.dtype)
-
-    @property
-    def profile(self) -> dict[str, object]:
-        """Empty: nothing more is known of an array."""
-        return {}
-
-    @cached_property
-    def digest(self) -> str:
-        """Digest of pixels, labels and class names."""
-        return self.images.digest()
-
-    def images_at(self, image_size: int) -> ImageSet:
-        """Return the images as squares of ``image_size`` pixels a side; 0: as they are."""
-        shape = self.images.input_shape
+    def images_at(image_size: int) -> ImageSet:
+        shape = images.input_shape
         if image_size == 0 or shape[:-1] == (image_size, image_size):
-            return self.images
+            return images
         if len(shape) != 3:
             raise DataError(f"image_size is for images, got sequences of shape {shape}; set it to 0, or leave it out")
-        resized = _resize(self.images.images, image_size)
-        return ImageSet(self.name, self.source, resized, self.labels, self.class_names)
+        return replace(images, images=_resize(images.images, image_size))
+
+    return ImageSource(
+        name=images.name, source=images.source, labels=images.labels, class_names=images.class_names,
+        input_shape=images.input_shape, dtype=str(images.images.dtype), digest=images.digest(), images_at=images_at,
+    )  # fmt: skip
 
 
 def _resize(images: Pixels, side: int) -> Array:

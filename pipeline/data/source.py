@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.data.image_set import Array, ImageSet
-from pipeline.data.image_source import ArrayImages, ImageSource
+from pipeline.data.image_source import ImageSource, make_array_source
 from pipeline.data.named import NAMES, load_named
 from pipeline.data.npz import read_npz
 from pipeline.data.partition import Partition, make_folds, make_partition
@@ -47,16 +47,6 @@ class Split:
     def with_pixels(self, pixels: Array) -> Split:
         """Return the same split with ``pixels``, shape (n, ...), in place of the images, in the data set's order."""
         return replace(self, images=replace(self.images, images=pixels))
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the classes, in label order."""
-        return self.images.class_names
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one image."""
-        return self.images.input_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +146,7 @@ def load_images(dataset: str, data_dir: Path) -> ImageSource:
         DataError: the name is unknown, or the data cannot be used.
     """
     if dataset in NAMES:
-        return ArrayImages(load_named(dataset, data_dir, part="train"))
+        return make_array_source(load_named(dataset, data_dir, part="train"))
     path = user_path(dataset)
     if os.path.isdir(path):  # unlike Path.is_dir, it does not raise where permission is denied
         return load_photographs(path, name=dataset_name(dataset))
@@ -167,4 +157,4 @@ def load_images(dataset: str, data_dir: Path) -> ImageSource:
         )
     if not os.path.isfile(path):
         raise DataError(f"dataset '{path}' is neither a file nor a folder; check the path")
-    return ArrayImages(read_npz(path, part="train", name=path.stem))
+    return make_array_source(read_npz(path, part="train", name=path.stem))

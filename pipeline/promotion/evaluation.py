@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.data.image_set import ImageSet
-from pipeline.data.sealed import TestImages, open_test_images
+from pipeline.data.image_source import ImageSource
+from pipeline.data.sealed import open_test_images
 from pipeline.errors import PipelineError
 from pipeline.evaluation.comparison import Comparison, class_extremes
 from pipeline.evaluation.comparison_figures import draw_class_changes, draw_confusion_difference, draw_only_one_right
@@ -70,7 +71,7 @@ class Evaluation:
         )
 
 
-def open_test_set(promotion: Promotion, refit: TrainingRecord, run: TrainingRun) -> TestImages:
+def open_test_set(promotion: Promotion, refit: TrainingRecord, run: TrainingRun) -> ImageSource:
     """Open the test images for the candidate of this final ``run``, after recording that in the study's run.
 
     Raises:
@@ -102,7 +103,7 @@ def log_evaluation(run: TrainingRun, evaluation: Evaluation, *, model_id: str | 
 
 
 def compare(
-    evaluation: Evaluation, champion: Version, test: TestImages, tags: Mapping[str, str], *, run: TrainingRun, log: Path
+    evaluation: Evaluation, champion: Version, test: ImageSource, tags: Mapping[str, str], *, run: TrainingRun, log: Path
 ) -> PairedTest | str:
     """Compare the candidate with the champion on the same images, and log that in the final run.
 

@@ -79,7 +79,7 @@ class Configuration:
         if self.hand_made is not None:
             return BoundConfiguration.on_images(split, self._hand_made_build(self.hand_made, split, backbones))
         architecture = make_architecture(
-            self.knobs, input_shape=split.input_shape, n_classes=len(split.class_names),
+            self.knobs, input_shape=split.images.input_shape, n_classes=len(split.images.class_names),
             pixel_scaling=self._scaling(split),
         )  # fmt: skip
         if self._has_backbone:
@@ -87,7 +87,11 @@ class Configuration:
         return BoundConfiguration.on_images(split, lambda precision: build_network(architecture, precision=precision))
 
     def _hand_made_build(self, model: HandMade, split: Split, backbones: BackboneCache) -> Build:
-        fitted, scaling, pretrained = model.at(split.input_shape), self._scaling(split), model.pretrained_backbone
+        fitted, scaling, pretrained = (
+            model.at(split.images.input_shape),
+            self._scaling(split),
+            model.pretrained_backbone,
+        )
         weights = None if pretrained is None else backbones.weights_of(pretrained, "imagenet")
 
         def build(precision: str) -> Any:

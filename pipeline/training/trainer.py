@@ -67,7 +67,7 @@ def _compiled(build: Build, plan: TrainingPlan, data: Split, n_steps: int, *, pr
     keras.utils.set_random_seed(seed)
     network = build(precision)
     n_outputs = network.output_shape[-1]
-    check_outputs(n_outputs, n_classes=len(data.class_names))
+    check_outputs(n_outputs, n_classes=len(data.images.class_names))
     network.compile(
         optimizer=make_optimizer(plan, n_steps=n_steps * plan.epochs),
         loss=make_loss(n_outputs),

@@ -32,7 +32,7 @@ def train_classical(split: Split, *, run: TrainingRun, seed: int) -> Outcome:
     assessment = _assess(split, epoch, judged)
     log_judgement(run, judged, assessment.images)
     run.log_text(f"{model}\n", names.ARCHITECTURE_FILE)
-    model_id = log_classical(run, model, split.input_shape, split.class_names)
+    model_id = log_classical(run, model, split.images.input_shape, split.images.class_names)
     run.log_summary({**assessment.figures(), "n_parameters": count_parameters(model)}, model_id=model_id)
     return Ending(Cause.COMPLETE), epoch
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from pipeline.data.photographs.folder import PhotographFolder, load_photographs
+from pipeline.data.cache import ArrayCache
+from pipeline.data.image_source import ImageSource
+from pipeline.data.photographs.files import find_files
+from pipeline.data.photographs.folder import load_photographs
+from pipeline.data.photographs.layout import recognise
+from pipeline.data.photographs.scan import scan
+from pipeline.data.photographs.selection import Selection, select
 
 COLOURS = {"sun": (200, 120, 10), "rain": (20, 90, 190), "snow": (230, 230, 240)}
 
@@ -48,6 +55,29 @@ def write_classes(root: Path, *, n_files: int = 20, first: int = 0) -> Path:
     return root
 
 
-def load(root: Path, cache: Path | None = None, **options: Any) -> PhotographFolder:
+def load(root: Path, cache: Path | None = None, **options: Any) -> ImageSource:
     """Load a folder with a cache of its own beside it."""
-    return load_photographs(root, name="mine", cache_folder=cache or root.parent / f"{root.name}-cache", **options)
+    return load_photographs(root, name="mine", cache=ArrayCache(cache or cache_of(root)), **options)
+
+
+def cache_of(root: Path) -> Path:
+    """Return the folder of the cache that ``load`` uses for a folder of photographs."""
+    return root.parent / f"{root.name}-cache"
+
+
+def parts_of(root: Path) -> Selection:
+    """Return the photographs of each part of a folder, without loading it."""
+    listed, class_names = recognise(find_files(root))
+    digests = scan(root, [one.place for one in listed])["sha256"].astype(str).tolist()
+    return select(root, class_names, map(lambda one, sha256: replace(one, sha256=sha256), listed, digests))[0]
+
+
+def sealed_paths(root: Path) -> list[Path]:
+    """Return the files of the sealed part of a folder."""
+    return [root / one.place for one in parts_of(root)["test"]]
+
+
+def open_sealed(images: ImageSource) -> ImageSource:
+    """Return the sealed part of a folder that was loaded."""
+    assert images.open_sealed is not None
+    return images.open_sealed()

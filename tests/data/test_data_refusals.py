@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.image_set import make_image_set
-from pipeline.data.image_source import ArrayImages
+from pipeline.data.image_source import make_array_source
 from pipeline.data.partition import make_partition
 from pipeline.data.source import load_images
 from pipeline.errors import DataError
@@ -198,4 +198,4 @@ def test_split_is_refused_where_classes_outnumber_half_the_images() -> None:
 
     message = r"^few: 3 classes need 3 different images or more on each side of the split, got 5 .* add images"
     with pytest.raises(DataError, match=message):
-        make_partition(ArrayImages(images.subset(np.arange(5))), seed=0)
+        make_partition(make_array_source(images.subset(np.arange(5))), seed=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from splitting import split
 
 from pipeline.data.image_set import Array, ImageSet, make_image_set
-from pipeline.data.image_source import ArrayImages
+from pipeline.data.image_source import make_array_source
 from pipeline.data.named import CLASS_NAMES
 from pipeline.data.partition import make_folds, make_partition
 from pipeline.data.scaling import fit_scaling
@@ -208,7 +209,7 @@ def test_split_repeats_with_its_seed_and_differs_with_another() -> None:
 def test_split_keeps_class_names() -> None:
     parts = split(made(20, 2), seed=0)
 
-    assert parts.class_names == parts.validation.class_names == ("0", "1")
+    assert parts.train.class_names == parts.validation.class_names == ("0", "1")
 
 
 def test_zero_one_takes_whole_pixels_as_0_to_255() -> None:
@@ -267,7 +268,7 @@ def test_images_of_one_value_are_scaled_to_finite_pixels(kind: str) -> None:
 def test_images_are_resized_when_a_size_is_asked_for_and_left_alone_otherwise() -> None:
     ramp = np.repeat(np.arange(0, 160, 10, dtype=np.uint8)[np.newaxis, :, np.newaxis], 16, axis=0)
     images = make_image_set(name="ramp", source="ramp", images=np.stack([ramp] * 4), labels=np.array([0, 0, 1, 1]))
-    source = ArrayImages(images)
+    source = make_array_source(images)
 
     halved = source.images_at(8)
 
@@ -281,12 +282,12 @@ def test_sequences_cannot_be_resized() -> None:
     images = make_image_set(name="long", source="long", images=np.zeros((4, 50, 1)), labels=np.array([0, 0, 1, 1]))
 
     with pytest.raises(DataError, match=r"image_size is for images, got sequences of shape \(50, 1\); set it to 0"):
-        ArrayImages(images).images_at(8)
+        make_array_source(images).images_at(8)
 
 
 def test_duplicates_stand_on_one_side_of_the_split_and_in_one_fold() -> None:
     groups = np.arange(60) // 4 * 2 + np.arange(60) % 2
-    source = ArrayImages(made(60, 2), groups=groups)
+    source = replace(make_array_source(made(60, 2)), groups=groups)
 
     for part in (make_partition(source, seed=0), *make_folds(source, n_folds=3, seed=0)):
         assert not set(groups[part.train]) & set(groups[part.validation])
@@ -294,19 +295,19 @@ def test_duplicates_stand_on_one_side_of_the_split_and_in_one_fold() -> None:
 
 
 def test_validation_images_that_the_data_set_names_are_taken() -> None:
-    source = ArrayImages(made(20, 2), given_validation=np.array([3, 4, 9]))
+    source = replace(make_array_source(made(20, 2)), given_validation=np.array([3, 4, 9]))
 
     assert make_partition(source, seed=0).validation.tolist() == [3, 4, 9]
 
 
 def test_validation_share_is_obeyed() -> None:
-    part = make_partition(ArrayImages(made(200, 2)), seed=0, validation_share=0.3)
+    part = make_partition(make_array_source(made(200, 2)), seed=0, validation_share=0.3)
 
     assert (len(part.train), len(part.validation)) == (140, 60)
 
 
 def test_folds_validate_every_image_once_and_repeat() -> None:
-    source = ArrayImages(made(30, 3))
+    source = make_array_source(made(30, 3))
 
     folds = make_folds(source, n_folds=5, seed=1)
 
@@ -317,12 +318,12 @@ def test_folds_validate_every_image_once_and_repeat() -> None:
 
 def test_more_folds_than_images_of_a_class_are_refused() -> None:
     with pytest.raises(DataError, match=r"^made: 5 folds need as many .* got 4 of '0'; use fewer folds"):
-        make_folds(ArrayImages(made(8, 2)), n_folds=5, seed=0)
+        make_folds(make_array_source(made(8, 2)), n_folds=5, seed=0)
 
 
 def folded(n_folds: int) -> TrainingData:
     """Return 30 images in ``n_folds`` folds; 0: split once."""
-    source = ArrayImages(made(30, 3))
+    source = make_array_source(made(30, 3))
     folds = make_folds(source, n_folds=n_folds, seed=1) if n_folds else ()
     return TrainingData(source, make_partition(source, seed=1), folds)
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import COLOURS, load, picture, write_classes
+from pictures import COLOURS, cache_of, load, open_sealed, parts_of, picture, write_classes
 from PIL import Image, ImageOps
 
 from pipeline.data.cache import ArrayCache
-from pipeline.data.photographs.folder import PhotographFolder, load_photographs
+from pipeline.data.photographs.files import find_files
+from pipeline.data.photographs.folder import load_photographs
+from pipeline.data.photographs.layout import recognise
+from pipeline.data.photographs.scan import folder_state
 from pipeline.paths import cache_dir
 
 SIDE = 16
@@ -39,9 +41,14 @@ def mirror_unseen(folder: Path) -> None:
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def entry_of(images: PhotographFolder) -> Path:
+def state_of(root: Path) -> str:
+    """Return the state of a folder of photographs."""
+    return folder_state(root, [one.place for one in recognise(find_files(root))[0]])
+
+
+def entry_of(root: Path, cache: Path | None = None) -> Path:
     """Return the folder that keeps what is known of a folder of photographs."""
-    return images.cache.folder / images.state
+    return (cache or cache_of(root)) / state_of(root)
 
 
 def bitmaps(root: Path, n_files: int = 8) -> Path:
@@ -75,13 +82,13 @@ def test_each_size_has_a_file_that_is_written_once(photos: Path) -> None:
     images = load(photos)
     images.images_at(SIDE)
     images.images_at(8)
-    before = {path.name: path.stat().st_ino for path in entry_of(images).iterdir()}
+    before = {path.name: path.stat().st_ino for path in entry_of(photos).iterdir()}
 
     again = load(photos)
     again.images_at(SIDE)
     again.images_at(8)
 
-    assert {path.name: path.stat().st_ino for path in entry_of(images).iterdir()} == before
+    assert {path.name: path.stat().st_ino for path in entry_of(photos).iterdir()} == before
     assert set(before) == {"scan.npy", "pixels-16.npy", "pixels-8.npy"}
 
 
@@ -89,9 +96,9 @@ def test_kept_pixels_are_those_of_photographs_that_are_not_sealed(photos: Path) 
     images = load(photos)
     seen = images.images_at(SIDE).images
 
-    kept = np.load(entry_of(images) / f"pixels-{SIDE}.npy")
+    kept = np.load(entry_of(photos) / f"pixels-{SIDE}.npy")
 
-    assert len(kept) == 16 - len(images.open_sealed().paths)
+    assert len(kept) == 16 - len(open_sealed(images).labels)
     assert np.array_equal(kept, seen)
 
 
@@ -120,11 +127,13 @@ def rename(root: Path) -> None:
 
 @pytest.mark.parametrize("change", [touch, add, remove, grow, rename])
 def test_changed_folder_is_another_entry(photos: Path, change: object) -> None:
-    before = entry_of(load(photos))
+    load(photos)
 
     change(photos)  # type: ignore[operator]
 
-    assert entry_of(load(photos)) != before
+    assert not entry_of(photos).exists()
+    load(photos)
+    assert len(list(cache_of(photos).iterdir())) == 2
 
 
 def test_folders_that_agree_in_names_sizes_and_times_have_entries_of_their_own(tmp_path: Path) -> None:
@@ -143,9 +152,10 @@ def test_folder_is_the_same_by_whatever_path(photos: Path, tmp_path: Path, monke
     (tmp_path / "link").symlink_to(photos, target_is_directory=True)
     monkeypatch.chdir(tmp_path)
 
-    entries = {entry_of(load(path, tmp_path / "cache")) for path in (photos, Path("photos"), tmp_path / "link")}
+    for path in (photos, Path("photos"), tmp_path / "link"):
+        load(path, tmp_path / "cache")
 
-    assert len(entries) == 1
+    assert list((tmp_path / "cache").iterdir()) == [entry_of(photos, tmp_path / "cache")]
 
 
 def test_cache_that_cannot_be_written_stops_nothing(photos: Path, tmp_path: Path) -> None:
@@ -163,8 +173,9 @@ def test_full_disk_stops_nothing_and_leaves_no_part_of_a_file(photos: Path) -> N
     code = (
         "import resource, signal, sys\n"
         "from pathlib import Path\n"
+        "from pipeline.data.cache import ArrayCache\n"
         "from pipeline.data.photographs.folder import load_photographs\n"
-        "images = load_photographs(Path(sys.argv[1]), name='mine', cache_folder=Path(sys.argv[2]))\n"
+        "images = load_photographs(Path(sys.argv[1]), name='mine', cache=ArrayCache(Path(sys.argv[2])))\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"  # files may grow no further, as on a full disk
         f"sys.stdout.buffer.write(images.images_at({SIDE}).images.tobytes())\n"
@@ -182,13 +193,13 @@ def test_full_disk_stops_nothing_and_leaves_no_part_of_a_file(photos: Path) -> N
 def test_damaged_cache_is_made_again(photos: Path, damage: str) -> None:
     images = load(photos)
     expected = images.images_at(SIDE).images
-    stored = entry_of(images) / f"pixels-{SIDE}.npy"
+    stored = entry_of(photos) / f"pixels-{SIDE}.npy"
     content = stored.read_bytes()
-    (entry_of(images) / "scan.npy").write_text("[[")
+    (entry_of(photos) / "scan.npy").write_text("[[")
     if damage == "gone":
-        for path in entry_of(images).iterdir():
+        for path in entry_of(photos).iterdir():
             path.unlink()
-        entry_of(images).rmdir()
+        entry_of(photos).rmdir()
     elif damage == "other shape":
         np.save(stored, np.zeros((3, SIDE, SIDE, 3), np.uint8))
     else:
@@ -201,8 +212,9 @@ def test_damaged_cache_is_made_again(photos: Path, damage: str) -> None:
 def test_processes_that_start_at_once_share_one_file(photos: Path, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
+        "from pipeline.data.cache import ArrayCache\n"
         "from pipeline.data.photographs.folder import load_photographs\n"
-        "images = load_photographs(Path(sys.argv[1]), name='mine', cache_folder=Path(sys.argv[2]))\n"
+        "images = load_photographs(Path(sys.argv[1]), name='mine', cache=ArrayCache(Path(sys.argv[2])))\n"
         f"print(images.images_at({SIDE}).images.sum(), images.digest)\n"
     )
     command = [sys.executable, "-c", code, str(photos), str(tmp_path / "cache")]
@@ -213,25 +225,28 @@ def test_processes_that_start_at_once_share_one_file(photos: Path, tmp_path: Pat
     images = load(photos, tmp_path / "cache")
     expected = f"{images.images_at(SIDE).images.sum()} {images.digest}\n".encode()
     assert answers == [(expected, b"")] * 4
-    names = sorted(path.name for path in entry_of(images).iterdir())
+    names = sorted(path.name for path in entry_of(photos, tmp_path / "cache").iterdir())
     assert names == [f"pixels-{SIDE}.npy", "scan.npy"]
 
 
 def test_longest_unused_folders_go_above_the_bound(tmp_path: Path) -> None:
-    images = [load(bitmaps(tmp_path / name), tmp_path / "cache") for name in ("one", "two", "three")]
-    for age, entry in enumerate((entry_of(images[0]), entry_of(images[1]))):
+    cache, roots = tmp_path / "cache", [bitmaps(tmp_path / name) for name in ("one", "two", "three")]
+    images = [load(root, cache) for root in roots]
+    one, two, three = (entry_of(root, cache) for root in roots)
+    for age, entry in enumerate((one, two)):
         os.utime(entry, (1e9 - age, 1e9 - age))
-    scan_bytes = (entry_of(images[0]) / "scan.npy").stat().st_size
+    scan_bytes = (one / "scan.npy").stat().st_size
     pixel_bytes = len(images[2].labels) * SIDE * SIDE * 3 + 128
-    bounded = replace(images[2], cache=ArrayCache(tmp_path / "cache", most_bytes=pixel_bytes + 2 * scan_bytes))
+    bounded = ArrayCache(cache, most_bytes=pixel_bytes + 2 * scan_bytes)
 
-    bounded.images_at(SIDE)
+    load_photographs(roots[2], name="mine", cache=bounded).images_at(SIDE)
 
-    assert {path.name for path in (tmp_path / "cache").iterdir()} == {images[0].state, images[2].state}
+    assert set(cache.iterdir()) == {one, three}
 
 
 def test_opening_an_entry_counts_as_use(photos: Path) -> None:
-    folder = entry_of(load(photos))
+    load(photos)
+    folder = entry_of(photos)
     os.utime(folder, (0, 0))
 
     load(photos)
@@ -241,10 +256,9 @@ def test_opening_an_entry_counts_as_use(photos: Path) -> None:
 
 def test_cache_is_in_the_users_cache_folder(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    images = load_photographs(photos, name="mine")
+    load_photographs(photos, name="mine")
 
-    assert images.cache.folder == tmp_path / "xdg" / "knobsearch" / "photographs"
-    assert entry_of(images).is_dir()
+    assert entry_of(photos, tmp_path / "xdg" / "knobsearch" / "photographs").is_dir()
 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -256,11 +270,11 @@ def test_file_that_goes_while_a_search_runs_is_named(tmp_path: Path) -> None:
 
     root = write_classes(tmp_path / "photos")
     images = load(root)
-    gone = root / images.selection.train[3].photograph.place
+    gone = root / parts_of(root)["train"][3].place
     gone.unlink()
 
     with pytest.raises(DataError) as caught:
         images.images_at(SIDE)
 
     assert str(caught.value).startswith(f"{gone}: photographs must not be changed or removed while they are used")
-    assert not list(entry_of(images).glob("pixels*"))
+    assert [path.name for path in cache_of(root).rglob("*.npy")] == ["scan.npy"]

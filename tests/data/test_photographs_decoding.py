@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import encoded, load, picture, write, write_classes
+from pictures import encoded, load, open_sealed, picture, write, write_classes
 from PIL import Image, features
 
 from pipeline.data.image_set import Array
@@ -183,7 +183,7 @@ def test_kind_is_told_by_the_content_and_misnamed_files_are_counted(tmp_path: Pa
     images = load(root)
 
     assert images.profile["n_misnamed_files"] == 2
-    assert len(images.images_at(8).images) + len(images.open_sealed().paths) == 14
+    assert len(images.images_at(8).images) + len(open_sealed(images).labels) == 14
 
 
 @pytest.mark.parametrize("megapixels", [50, 100])
@@ -195,7 +195,7 @@ def test_photographs_of_many_megapixels_are_read_without_a_warning(tmp_path: Pat
     images = load(root)
 
     assert images.profile["n_files"] == 7
-    assert len(images.images_at(8).images) + len(images.open_sealed().paths) == 7
+    assert len(images.images_at(8).images) + len(open_sealed(images).labels) == 7
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\0\1"])
@@ -205,7 +205,7 @@ def test_odd_exif_data_stop_nothing(tmp_path: Path, exif: bytes) -> None:
 
     images = load(root)
 
-    assert len(images.images_at(8).images) + len(images.open_sealed().paths) == 7
+    assert len(images.images_at(8).images) + len(open_sealed(images).labels) == 7
 
 
 def test_jpegs_are_decoded_as_large_as_their_size_needs(tmp_path: Path) -> None:

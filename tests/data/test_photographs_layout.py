@@ -8,19 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import encoded, load, picture, write, write_class, write_classes
+from pictures import encoded, load, open_sealed, parts_of, picture, sealed_paths, write, write_class, write_classes
 
-from pipeline.data.photographs.folder import PhotographFolder
-from pipeline.data.photographs.selection import Known
-
-
-def names(known: tuple[Known, ...]) -> set[str]:
-    return {str(one.photograph.place) for one in known}
+from pipeline.data.photographs.layout import Photograph
 
 
-def all_names(images: PhotographFolder) -> set[str]:
-    selection = images.selection
-    return names(selection.train + selection.validation + selection.sealed)
+def names(photographs: list[Photograph]) -> set[str]:
+    return {str(one.place) for one in photographs}
+
+
+def all_names(root: Path) -> set[str]:
+    return set().union(*map(names, parts_of(root).values()))
 
 
 def test_class_folders_are_classes_whatever_lies_deeper_in_them(tmp_path: Path) -> None:
@@ -30,8 +28,8 @@ def test_class_folders_are_classes_whatever_lies_deeper_in_them(tmp_path: Path) 
     images = load(root)
 
     assert images.class_names == ("rain", "sun")
-    assert all_names(images) == {str(path.relative_to(root)) for path in root.rglob("*.png")}
-    assert {str(path.relative_to(root).parts[0]) for path in images.open_sealed().paths} == {"rain", "sun"}
+    assert all_names(root) == {str(path.relative_to(root)) for path in root.rglob("*.png")}
+    assert {str(path.relative_to(root).parts[0]) for path in sealed_paths(root)} == {"rain", "sun"}
     assert images.given_validation is None
 
 
@@ -47,10 +45,10 @@ def test_split_folders_are_kept_as_they_are(tmp_path: Path, folders: tuple[str, 
 
     assert images.given_validation is not None
     assert images.given_validation.tolist() == list(range(8, 16))
-    parts = (images.selection.train, images.selection.validation, images.selection.sealed)
-    for part, folder in zip(parts, folders, strict=True):
-        assert {name.split("/")[0] for name in names(part)} == {folder}
-        assert len(part) == 8
+    parts = parts_of(tmp_path / "photos")
+    for part, folder in zip(("train", "validation", "test"), folders, strict=True):
+        assert {name.split("/")[0] for name in names(parts[part])} == {folder}
+        assert len(parts[part]) == 8
 
 
 def test_without_a_test_folder_a_part_of_train_is_sealed(tmp_path: Path) -> None:
@@ -59,9 +57,10 @@ def test_without_a_test_folder_a_part_of_train_is_sealed(tmp_path: Path) -> None
 
     images = load(tmp_path / "photos")
 
-    assert (len(images.selection.train), len(images.selection.validation)) == (34, 8)
-    assert {name.split("/")[0] for name in names(images.selection.sealed)} == {"train"}
-    assert np.bincount(images.open_sealed().labels).tolist() == [3, 3]
+    parts = parts_of(tmp_path / "photos")
+    assert (len(parts["train"]), len(parts["validation"]), len(images.labels)) == (34, 8, 42)
+    assert {name.split("/")[0] for name in names(parts["test"])} == {"train"}
+    assert np.bincount(open_sealed(images).labels).tolist() == [3, 3]
 
 
 def test_without_a_validation_folder_none_is_given(tmp_path: Path) -> None:
@@ -72,7 +71,7 @@ def test_without_a_validation_folder_none_is_given(tmp_path: Path) -> None:
 
     assert images.given_validation is None
     assert len(images.labels) == 40
-    assert len(images.open_sealed().paths) == 8
+    assert len(open_sealed(images).labels) == 8
 
 
 @pytest.mark.parametrize(
@@ -161,7 +160,7 @@ def test_digest_is_that_of_the_content_wherever_it_lies(tmp_path: Path) -> None:
     for other in (load(tmp_path / "elsewhere" / "copy"), load(renamed)):
         assert other.digest == images.digest
         assert len(other.digest) == 32
-        assert [one.sha256 for one in other.selection.sealed] == [one.sha256 for one in images.selection.sealed]
+        assert open_sealed(other).digest == open_sealed(images).digest
         assert np.array_equal(other.images_at(8).images, images.images_at(8).images)
 
 

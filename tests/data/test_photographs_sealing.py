@@ -6,18 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import load, write, write_classes
+from pictures import load, open_sealed, parts_of, sealed_paths, write, write_classes
 from PIL import Image
 
 from pipeline.data.partition import make_partition
-from pipeline.data.photographs.folder import PhotographFolder
 
 
-def contents(images: PhotographFolder) -> tuple[set[str], set[str], set[str]]:
+def contents(root: Path) -> tuple[set[str], set[str], set[str]]:
     """Return the digests of the files that train, validate and are sealed."""
-    selection = images.selection
-    parts = (selection.train, selection.validation, selection.sealed)
-    train, validation, sealed = ({one.sha256 for one in part} for part in parts)
+    parts = parts_of(root)
+    train, validation, sealed = ({one.sha256 for one in parts[part]} for part in ("train", "validation", "test"))
     return train, validation, sealed
 
 
@@ -30,9 +28,10 @@ def test_sealed_part_is_a_stratified_share_that_no_seed_changes(tmp_path: Path) 
 
     images, again = load(root), load(root)
 
-    assert np.bincount(images.open_sealed().labels).tolist() == [6, 6]
-    assert images.open_sealed().paths == again.open_sealed().paths
-    assert all(path.is_file() for path in images.open_sealed().paths)
+    assert np.bincount(open_sealed(images).labels).tolist() == [6, 6]
+    assert open_sealed(images).digest == open_sealed(again).digest
+    sealed = [pixels_of(path) for path in sealed_paths(root)]
+    assert [image.tobytes() for image in open_sealed(images).images_at(16).images] == sealed
     assert len(images.labels) == 68
 
 
@@ -47,9 +46,10 @@ def test_pixels_are_those_of_the_photographs_that_are_not_sealed(tmp_path: Path)
 
     pixels = [image.tobytes() for image in images.images_at(16).images]
 
+    sealed = sealed_paths(root)
     assert len(pixels) == 16
     for path in root.rglob("*.png"):
-        assert (pixels_of(path) in pixels) == (path not in images.open_sealed().paths), path
+        assert (pixels_of(path) in pixels) == (path not in sealed), path
 
 
 def test_copies_share_a_group_and_a_side(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_copies_share_a_group_and_a_side(tmp_path: Path) -> None:
     images = load(root)
     partition = make_partition(images, seed=0)
 
-    train, _, sealed = contents(images)
+    train, _, sealed = contents(root)
     assert not train & sealed
     assert images.profile["n_duplicate_groups"] == 15
     assert images.profile["n_duplicate_files"] == 30
@@ -82,7 +82,7 @@ def test_copies_in_several_split_folders_stay_in_the_one_that_judges(tmp_path: P
 
     images = load(root)
 
-    train, validation, sealed = contents(images)
+    train, validation, sealed = contents(root)
     assert not train & validation
     assert not (train | validation) & sealed
     assert (len(train), len(validation), len(sealed)) == (10, 10, 10)
@@ -99,8 +99,8 @@ def test_same_bytes_in_two_classes_are_left_out_of_all(tmp_path: Path) -> None:
     images = load(root)
 
     assert images.profile["n_contradictory_files"] == 3
-    assert sum(map(len, contents(images))) == 19
-    assert len(images.images_at(8).images) == len(images.labels) == 19 - len(images.open_sealed().paths)
+    assert sum(map(len, contents(root))) == 19
+    assert len(images.images_at(8).images) == len(images.labels) == 19 - len(open_sealed(images).labels)
 
 
 def test_labels_groups_and_pixels_are_of_the_same_photographs(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_least_numbers_of_photographs_make_every_part(tmp_path: Path, folders: t
     images = load(root)
     partition = make_partition(images, seed=0)
 
-    for part in (images.labels[partition.train], images.labels[partition.validation], images.open_sealed().labels):
+    for part in (images.labels[partition.train], images.labels[partition.validation], open_sealed(images).labels):
         assert sorted(part) == [0, 1]
 
 
@@ -140,7 +140,7 @@ def test_three_different_photographs_a_class_make_every_part(tmp_path: Path) -> 
 
     partition = make_partition(images, seed=0)
 
-    for part in (images.labels[partition.train], images.labels[partition.validation], images.open_sealed().labels):
+    for part in (images.labels[partition.train], images.labels[partition.validation], open_sealed(images).labels):
         assert sorted(part) == [0, 1]
 
 

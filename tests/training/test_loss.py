@@ -66,7 +66,7 @@ def test_one_sigmoid_unit_learns_two_classes(threes_and_eights: Split, smoothing
     assert result.best_epoch is not None
     assert result.network.output_shape == (None, 1)
     assert result.epochs[-1].accuracy > 0.9
-    predictions = predict(result.network, data.validation.images, data.validation.labels, data.class_names)
+    predictions = predict(result.network, data.validation.images, data.validation.labels, data.images.class_names)
     assert predictions.probabilities.shape == (len(data.validation.labels), 2)
     np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, rtol=1e-6)
     accuracy = (predictions.predicted == predictions.labels).mean()

@@ -212,7 +212,7 @@ def test_validation_images_are_neither_augmented_nor_weighted(train_tiny: Train,
     )  # fmt: skip
 
     assert result.best_epoch is not None
-    predictions = predict(result.network, digits.validation.images, digits.validation.labels, digits.class_names)
+    predictions = predict(result.network, digits.validation.images, digits.validation.labels, digits.images.class_names)
     right = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
     assert result.best_epoch.val_loss == pytest.approx(-np.log(right).mean(), rel=1e-4)
     assert result.best_epoch.val_accuracy == pytest.approx((predictions.predicted == predictions.labels).mean())

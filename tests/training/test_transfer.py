@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.data.cache import ArrayCache
 from pipeline.data.image_set import make_image_set
-from pipeline.data.image_source import ArrayImages
+from pipeline.data.image_source import make_array_source
 from pipeline.data.partition import make_partition
 from pipeline.data.source import Split, TrainingData
 from pipeline.errors import BackboneError
@@ -35,7 +35,7 @@ def split_of(*, side: int = 32, n_channels: int = 3, dtype: Any = np.uint8, n_cl
     noise = np.random.default_rng(0).integers(0, 60, (40, side, side, n_channels))
     images = (noise + 120 * labels[:, None, None, None] / n_classes).astype(np.uint8)
     pixels = images if dtype == np.uint8 else (images / 255).astype(dtype)
-    source = ArrayImages(make_image_set(name="made", source="made", images=pixels, labels=labels))
+    source = make_array_source(make_image_set(name="made", source="made", images=pixels, labels=labels))
     return TrainingData(source, make_partition(source, seed=0), 0).at(0)
 
 
@@ -70,7 +70,7 @@ def test_whole_network_gives_what_the_classifier_gave_on_features(head: str, bac
 
     whole = bound.finish(result.network)
 
-    assert bound.split.input_shape == (512 * (4 if head == "flatten" else 1),)
+    assert bound.split.images.input_shape == (512 * (4 if head == "flatten" else 1),)
     assert bound.images is split
     on_images = np.asarray(whole(split.validation.images))
     on_features = np.asarray(result.network(bound.split.validation.images))

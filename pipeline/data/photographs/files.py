@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -37,16 +36,16 @@ def find_files(root: Path) -> Files:
     Raises:
         DataError: a folder cannot be read.
     """
-    images, folders, n_others = [], [], 0
-    for entry in _walk(root, PurePosixPath(), ()):
-        if entry.identity is not None:
-            folders.append(entry.place)
-        elif entry.place.suffix.lower() in SUFFIXES:
-            images.append(entry.place)
-        else:
-            n_others += 1
-    near = (place for place in folders if len(place.parts) <= 2)
-    return Files(root, tuple(sorted(images)), tuple(sorted(near)), n_others)
+    try:
+        folders, files = _walk(root)
+    except OSError as error:
+        raise DataError(
+            f"{printable(error.filename)}: the folder cannot be read ({error.strerror}); change its permissions, or "
+            "move it away"
+        ) from error
+    images = sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+    near = sorted(folder for folder in folders if len(folder.parts) <= 2)
+    return Files(root, tuple(images), tuple(near), len(files) - len(images))
 
 
 def find_pictures(place: Path) -> list[Path]:
@@ -58,38 +57,30 @@ def find_pictures(place: Path) -> list[Path]:
     return [place / found for found in find_files(place).images] if place.is_dir() else [place]
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A file or folder; ``identity`` is the folder's device and inode, the same for all links to it; None for files."""
+def _walk(root: Path) -> tuple[list[PurePosixPath], list[PurePosixPath]]:
+    """Return the folders and the files below ``root``.
 
-    place: PurePosixPath
-    identity: tuple[int, int] | None
-
-
-def _walk(root: Path, place: PurePosixPath, above: tuple[tuple[int, int] | None, ...]) -> Iterator[_Entry]:
-    """Yield all files and folders below ``root / place``, which lies in the folders ``above``."""
-    try:
-        here = (*above, _identity(root / place))
-        with os.scandir(root / place) as listed:
-            entries = [_read(entry, place) for entry in listed if not _is_clutter(entry.name)]
-    except OSError as error:
-        raise DataError(
-            f"{printable(root / place)}: the folder cannot be read ({error.strerror}); change its permissions, or move "
-            "it away"
-        ) from error
-    for entry in entries:
-        if entry.identity is None:
-            yield entry
-        elif entry.identity not in here:
-            yield entry
-            yield from _walk(root, entry.place, here)
+    Raises:
+        OSError: a folder cannot be read; its path is the error's ``filename``.
+    """
+    folders, files = [], []
+    above = {str(root): {_identity(root)}}  # of each folder to visit: itself, and the folders that contain it
+    for here, names, file_names in os.walk(root, onerror=_raise, followlinks=True):
+        place, around = PurePosixPath(here).relative_to(root), above.pop(here)
+        inner = {name: _identity(Path(here, name)) for name in names if not _is_clutter(name)}
+        names[:] = [name for name, identity in inner.items() if identity not in around]
+        above |= {os.path.join(here, name): around | {inner[name]} for name in names}
+        folders += [place / name for name in names]
+        files += [place / name for name in file_names if not _is_clutter(name)]
+    return folders, files
 
 
-def _read(entry: os.DirEntry[str], place: PurePosixPath) -> _Entry:
-    return _Entry(place / entry.name, _identity(entry) if entry.is_dir() else None)
+def _raise(error: OSError) -> None:
+    raise error
 
 
-def _identity(folder: Path | os.DirEntry[str]) -> tuple[int, int]:
+def _identity(folder: Path) -> tuple[int, int]:
+    """Return a folder's device and inode, the same for all links to it."""
     status = folder.stat()
     return status.st_dev, status.st_ino
 

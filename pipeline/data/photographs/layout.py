@@ -7,8 +7,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from pipeline.data.photographs.files import Files
 from pipeline.data.photographs.wording import printable, some_of
@@ -21,44 +21,47 @@ _RULE = (
 _CLASS_AND_NUMBER = re.compile(r"([^\W\d_](?:[^\W\d_]|[ _-])*?)[ ._()-]*\d")
 
 
-class Part(StrEnum):
-    """A part of the data, by the split folders; without them all photographs are ``TRAIN``."""
+Part = Literal["train", "validation", "test"]
+"""A part of the data, by the split folders; without them all photographs are for training."""
 
-    TRAIN = "train"
-    VALIDATION = "validation"
-    TEST = "test"
-
-
-_SPLIT_FOLDERS = {
-    "train": Part.TRAIN, "training": Part.TRAIN,
-    "validation": Part.VALIDATION, "valid": Part.VALIDATION, "val": Part.VALIDATION,
-    "test": Part.TEST, "testing": Part.TEST,
+_SPLIT_FOLDERS: dict[str, Part] = {
+    "train": "train", "training": "train",
+    "validation": "validation", "valid": "validation", "val": "validation",
+    "test": "test", "testing": "test",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """A file, by its path relative to the folder, with its class and its part."""
+    """A file, by its path relative to the folder, with its class and its part.
+
+    ``sha256`` is that of its content, in hexadecimal; empty until the file was read.
+    """
 
     place: PurePosixPath
     class_name: str
     part: Part
+    sha256: str = ""
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The photographs of a folder; ``classes`` has the names of each part's classes, including empty ones."""
-
-    photographs: tuple[Photograph, ...]
-    classes: Mapping[Part, frozenset[str]]
+_Found = tuple[list[Photograph], dict[Part, set[str]]]
+"""Photographs, and the names of each part's classes, including empty ones."""
 
 
-def recognise(files: Files) -> Layout:
-    """Return the photographs of a folder that has class folders, split folders, or all files in one place.
+def recognise(files: Files) -> tuple[list[Photograph], tuple[str, ...]]:
+    """Return the photographs of a folder, and the names of their classes in alphabetical order.
+
+    The folder has class folders, split folders, or all files in one place.
 
     Raises:
-        DataError: there are none, they lie otherwise or in a mixture, or a file's name has no class.
+        DataError: there are none, they lie otherwise or in a mixture, or a file's name has no class; fewer than 2
+            classes, different ones in different parts, or names that cannot be shown or told apart.
     """
+    photographs, classes = _find(files)
+    return photographs, _check_classes(files.root, classes)
+
+
+def _find(files: Files) -> _Found:
     root = printable(files.root)
     if not files.images:
         raise DataError(f"{root}: {_RULE}, got no image among {files.n_others:,} files; check the path")
@@ -73,18 +76,13 @@ def recognise(files: Files) -> Layout:
     return _from_split_folders(files) if _has_split_folders(files) else _from_class_folders(files)
 
 
-def check_classes(root: Path, layout: Layout) -> tuple[str, ...]:
-    """Return the names of the classes in alphabetical order.
-
-    Raises:
-        DataError: fewer than 2 classes, different ones in different parts, or names that cannot be shown or told apart.
-    """
-    where, names = printable(root), sorted(layout.classes[Part.TRAIN])
-    for part, classes in layout.classes.items():
-        if odd := classes.symmetric_difference(names):
+def _check_classes(root: Path, classes: Mapping[Part, set[str]]) -> tuple[str, ...]:
+    where, names = printable(root), sorted(classes["train"])
+    for part, found in classes.items():
+        if odd := found.symmetric_difference(names):
             raise DataError(
-                f"{where}: every part must have the same classes, got {some_of(sorted(odd))} in {Part.TRAIN} or {part} "
-                "alone; add the missing folders, or move the odd ones away"
+                f"{where}: every part must have the same classes, got {some_of(sorted(odd))} in train or {part} alone; "
+                "add the missing folders, or move the odd ones away"
             )
     if len(names) < 2:
         raise DataError(
@@ -115,15 +113,15 @@ def _has_split_folders(files: Files) -> bool:
     return False
 
 
-def _from_class_folders(files: Files) -> Layout:
-    photographs = tuple(Photograph(image, _class_name(image.parts[0]), Part.TRAIN) for image in files.images)
-    return Layout(photographs, {Part.TRAIN: frozenset(map(_class_name, _names_in(files, PurePosixPath())))})
+def _from_class_folders(files: Files) -> _Found:
+    photographs = [Photograph(image, _class_name(image.parts[0]), "train") for image in files.images]
+    return photographs, {"train": set(map(_class_name, _names_in(files, PurePosixPath())))}
 
 
-def _from_split_folders(files: Files) -> Layout:
+def _from_split_folders(files: Files) -> _Found:
     root, folders = printable(files.root), _names_in(files, PurePosixPath())
     parts = {name: _SPLIT_FOLDERS[name.lower()] for name in folders}
-    if Part.TRAIN not in parts.values() or len(set(parts.values())) < len(parts):
+    if "train" not in parts.values() or len(set(parts.values())) < len(parts):
         raise DataError(
             f"{root}: split folders must be one called train, and at most one for validation and for test, got "
             f"{some_of(folders)}; rename or merge them"
@@ -134,12 +132,11 @@ def _from_split_folders(files: Files) -> Layout:
             f"{root}: photographs in train, validation and test must lie in class folders, got {some_of(astray)}; move "
             "them into the folders of their classes, or away"
         )
-    photographs = (Photograph(image, _class_name(image.parts[1]), parts[image.parts[0]]) for image in files.images)
-    classes = {parts[name]: frozenset(map(_class_name, _names_in(files, PurePosixPath(name)))) for name in folders}
-    return Layout(tuple(photographs), classes)
+    photographs = [Photograph(image, _class_name(image.parts[1]), parts[image.parts[0]]) for image in files.images]
+    return photographs, {parts[name]: set(map(_class_name, _names_in(files, PurePosixPath(name)))) for name in folders}
 
 
-def _from_names(files: Files) -> Layout:
+def _from_names(files: Files) -> _Found:
     found = {image: _CLASS_AND_NUMBER.match(image.name) for image in files.images}
     nameless = [image for image, match in found.items() if match is None]
     if nameless:
@@ -147,8 +144,8 @@ def _from_names(files: Files) -> Layout:
             f"{printable(files.root)}: photographs in one folder must be named after their class, letters before a "
             f"number (rain12.jpg), got {some_of(nameless)}; rename them, or move all into class folders"
         )
-    photographs = [Photograph(image, _class_name(match[1]), Part.TRAIN) for image, match in found.items() if match]
-    return Layout(tuple(photographs), {Part.TRAIN: frozenset(one.class_name for one in photographs)})
+    photographs = [Photograph(image, _class_name(match[1]), "train") for image, match in found.items() if match]
+    return photographs, {"train": {one.class_name for one in photographs}}
 
 
 def _names_in(files: Files, place: PurePosixPath) -> list[str]:

@@ -7,7 +7,6 @@ import io
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -23,11 +22,6 @@ SCANNED = np.dtype([("sha256", "S64"), ("is_misnamed", "?")])
 
 _VERSION = 1  # to be raised with any change of scan, selection or decoding
 _KIND_OF = {"DIB": "BMP", "MPO": "JPEG"}
-
-
-@dataclass(frozen=True)
-class _Broken:
-    reason: str
 
 
 def folder_state(root: Path, places: Sequence[PurePosixPath]) -> str:
@@ -52,11 +46,7 @@ def scan(root: Path, places: Sequence[PurePosixPath]) -> Array:
         DataError: some are not whole images; the message counts all of them.
     """
     found = list(in_threads(_read, [root / place for place in places]))
-    broken = [
-        f"{printable(place)} ({one.reason})"
-        for place, one in zip(places, found, strict=True)
-        if isinstance(one, _Broken)
-    ]
+    broken = [f"{printable(place)} ({one})" for place, one in zip(places, found, strict=True) if isinstance(one, str)]
     if broken:
         raise DataError(
             f"{printable(root)}: every file must be a whole image, but {len(broken):,} of {len(places):,} files cannot "
@@ -65,20 +55,21 @@ def scan(root: Path, places: Sequence[PurePosixPath]) -> Array:
     return np.array(found, SCANNED)
 
 
-def _read(path: Path) -> tuple[str, bool] | _Broken:
+def _read(path: Path) -> tuple[str, bool] | str:
+    """Return a file's record, or the reason why it cannot be read as an image."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        return _Broken(error.strerror or "unreadable")
+        return error.strerror or "unreadable"
     if not content:
-        return _Broken("empty")
+        return "empty"
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             image.draft("RGB", (1, 1))  # the least work that still reads the file to its end
             image.load()
             kind = image.format or ""
     except Exception as error:  # Pillow raises anything from OSError to struct.error for damaged files
-        return _Broken(_reason(error))
+        return _reason(error)
     named = Image.registered_extensions().get(path.suffix.lower(), "")
     return hashlib.sha256(content).hexdigest(), _KIND_OF.get(kind, kind) != _KIND_OF.get(named, named)
 
