@@ -37,9 +37,8 @@ class PromotionScreen:
         for column in (metric.name, "deviation", "seeds", "epochs", "parameters"):
             table.add_column(column, justify="right")
         for rank, one in enumerate(finalists, start=1):
-            scores = one.scores
             table.add_row(
-                str(rank), one.training.name, f"{scores.mean:.4f}", f"{scores.spread:.4f}", str(len(scores.values)),
+                str(rank), one.training.name, f"{one.mean_score:.4f}", f"{one.seed_spread:.4f}", str(len(one.scores)),
                 str(one.n_epochs), f"{one.n_parameters:,}",
             )  # fmt: skip
         make_console().print(table)

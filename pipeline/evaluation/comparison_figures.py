@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from pipeline.data.pixels import Pixels, extremes
 from pipeline.evaluation.canvas import MAX_CLASSES_WITH_NUMBERS, PLAIN, draw_gallery, make_figure
-from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.comparison import only_right
+from pipeline.evaluation.scores import Predictions
 
 _BETTER, _WORSE = "#1b7837", "#c2512b"
 _MAX_BARS = 40
@@ -67,23 +68,21 @@ def draw_confusion_difference(difference: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_only_one_right(images: Pixels, comparison: Comparison) -> Figure:
+def draw_only_one_right(images: Pixels, candidate: Predictions, champion: Predictions) -> Figure:
     """Draw raw images that only one of the two gets right: first the candidate's, then the champion's."""
-    ours, theirs = comparison.only_candidate(), comparison.only_champion()
-    shown = [
-        *((at, "candidate") for at in ours[:_SHOWN_PER_MODEL]),
-        *((at, "champion") for at in theirs[:_SHOWN_PER_MODEL]),
-    ]
+    ours, theirs = only_right(candidate, champion), only_right(champion, candidate)
+    first, second = ours[:_SHOWN_PER_MODEL], theirs[:_SHOWN_PER_MODEL]
     return draw_gallery(
-        [images[index] for index, _ in shown],
-        [_caption(comparison, index, right) for index, right in shown],
+        [images[index] for index in (*first, *second)],
+        [
+            *(f"candidate is right\n{_describe_mistake(champion, 'champion', index)}" for index in first),
+            *(f"champion is right\n{_describe_mistake(candidate, 'candidate', index)}" for index in second),
+        ],
         pixel_range=extremes(images),
         title=f"Right by the candidate alone: {len(ours)}, by the champion alone: {len(theirs)}",
     )
 
 
-def _caption(comparison: Comparison, index: int, right: str) -> str:
-    names = comparison.candidate.class_names
-    wrong = comparison.champion if right == "candidate" else comparison.candidate
-    other = "champion" if right == "candidate" else "candidate"
-    return f"{right} is right\ntrue: {names[wrong.labels[index]]}\n{other}: {names[wrong.predicted[index]]}"
+def _describe_mistake(predictions: Predictions, model: str, index: int) -> str:
+    names = predictions.class_names
+    return f"true: {names[predictions.labels[index]]}\n{model}: {names[predictions.predicted[index]]}"

@@ -33,6 +33,11 @@ class Predictions:
         right: Array = self.predicted == self.labels
         return right
 
+    @property
+    def accuracy(self) -> float:
+        """The share of images that are classified right."""
+        return float(self.is_right.mean())
+
     def mistakes(self) -> Array:
         """Return the indices of the misclassified images, the most confident mistake first."""
         wrong = np.flatnonzero(~self.is_right)

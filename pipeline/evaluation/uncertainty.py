@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import stdev
 
 from pipeline.evaluation.scores import Predictions
 
@@ -13,30 +13,12 @@ LEVEL = 0.95
 ALPHA = 0.05
 
 
-@dataclass(frozen=True)
-class Share:
-    """How many of ``n_images`` were right, with the interval of the share."""
+def score_interval(n_right: int, n_images: int) -> tuple[float, float]:
+    """Return the 95 % score interval of a share (Wilson, "Probable inference, the law of succession", JASA 1927)."""
+    from scipy.stats import binomtest
 
-    n_right: int
-    n_images: int
-
-    @property
-    def value(self) -> float:
-        """The share itself."""
-        return self.n_right / self.n_images
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % score interval (Wilson, "Probable inference, the law of succession", JASA 1927)."""
-        from scipy.stats import binomtest
-
-        low, high = binomtest(self.n_right, self.n_images).proportion_ci(LEVEL, method="wilson")
-        return float(low), float(high)
-
-
-def share_right(predictions: Predictions) -> Share:
-    """Return how many images were classified right."""
-    return Share(int(predictions.is_right.sum()), len(predictions.labels))
+    low, high = binomtest(n_right, n_images).proportion_ci(LEVEL, method="wilson")
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -72,34 +54,17 @@ def paired_test(candidate: Predictions, champion: Predictions) -> PairedTest:
     return PairedTest(int((ours & ~theirs).sum()), int((theirs & ~ours).sum()))
 
 
-@dataclass(frozen=True)
-class Scores:
-    """The scores of one configuration over seeds."""
-
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """Their mean."""
-        return fmean(self.values)
-
-    @property
-    def spread(self) -> float:
-        """Their standard deviation (of a sample); 0 for a single one."""
-        return stdev(self.values) if len(self.values) > 1 else 0.0
+def seed_spread(scores: Sequence[float]) -> float:
+    """Return the standard deviation (of a sample) of one configuration's scores over seeds; 0 for a single one."""
+    return stdev(scores) if len(scores) > 1 else 0.0
 
 
-def is_inside_noise(best: Scores, next_best: Scores) -> bool:
-    """Tell whether two means differ by less than the standard error of their difference.
+def standard_error_of_difference(first: Sequence[float], second: Sequence[float]) -> float:
+    """Return the standard error of the difference of two means; infinite where one has a single score.
 
     That is sqrt(s1^2 / n1 + s2^2 / n2), for spreads that need not be alike (Welch, "The generalization of Student's
-    problem", Biometrika 1947). A single seed shows no spread: then every lead is inside.
+    problem", Biometrika 1947).
     """
-    return abs(best.mean - next_best.mean) < standard_error((best, next_best))
-
-
-def standard_error(scores: Sequence[Scores]) -> float:
-    """Return the standard error of the difference of two means; infinite where one has a single score."""
-    if any(len(one.values) < 2 for one in scores):
+    if min(len(first), len(second)) < 2:
         return math.inf
-    return math.sqrt(sum(one.spread**2 / len(one.values) for one in scores))
+    return math.sqrt(sum(stdev(scores) ** 2 / len(scores) for scores in (first, second)))

@@ -12,10 +12,10 @@ from pipeline.data.image_set import ImageSet
 from pipeline.data.image_source import ImageSource
 from pipeline.data.sealed import open_test_images
 from pipeline.errors import PipelineError
-from pipeline.evaluation.comparison import Comparison, class_extremes
+from pipeline.evaluation.comparison import class_changes, class_extremes
 from pipeline.evaluation.comparison_figures import draw_class_changes, draw_confusion_difference, draw_only_one_right
-from pipeline.evaluation.scores import Predictions
-from pipeline.evaluation.uncertainty import PairedTest, Share, paired_test, share_right
+from pipeline.evaluation.scores import Predictions, confusion_table
+from pipeline.evaluation.uncertainty import PairedTest, paired_test, score_interval
 from pipeline.process import call_in_fresh_process
 from pipeline.promotion.gate import incomparable
 from pipeline.promotion.preparation import Promotion
@@ -41,15 +41,16 @@ class Evaluation:
     n_parameters: int
 
     @property
-    def accuracy(self) -> Share:
-        """The test accuracy."""
-        return share_right(self.predictions)
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the test accuracy."""
+        is_right = self.predictions.is_right
+        return score_interval(int(is_right.sum()), len(is_right))
 
     def figures(self) -> dict[str, float]:
         """Return the single figures by name."""
-        low, high = self.accuracy.interval
+        low, high = self.interval
         return {
-            "test_accuracy": self.accuracy.value,
+            "test_accuracy": self.predictions.accuracy,
             "test_accuracy_low": low,
             "test_accuracy_high": high,
             "latency_ms": self.latency_ms,
@@ -63,10 +64,10 @@ class Evaluation:
 
     def summary(self) -> str:
         """Return the figures and the extremes in a line."""
-        accuracy, (low, high) = self.accuracy, self.accuracy.interval
+        accuracy, (low, high) = self.predictions.accuracy, self.interval
         extremes = ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in self.extremes().items())
         return (
-            f"Test accuracy {accuracy.value:.4f} (95 % interval {low:.4f} to {high:.4f}) on {accuracy.n_images:,} "
+            f"Test accuracy {accuracy:.4f} (95 % interval {low:.4f} to {high:.4f}) on {len(self.predictions.labels):,} "
             f"images; {extremes}; {self.latency_ms:.1f} ms an image, {self.n_parameters:,} parameters"
         )
 
@@ -103,7 +104,13 @@ def log_evaluation(run: TrainingRun, evaluation: Evaluation, *, model_id: str | 
 
 
 def compare(
-    evaluation: Evaluation, champion: Version, test: ImageSource, tags: Mapping[str, str], *, run: TrainingRun, log: Path
+    evaluation: Evaluation,
+    champion: Version,
+    test: ImageSource,
+    tags: Mapping[str, str],
+    *,
+    run: TrainingRun,
+    log: Path,
 ) -> PairedTest | str:
     """Compare the candidate with the champion on the same images, and log that in the final run.
 
@@ -119,18 +126,19 @@ def compare(
         return f"champion version {champion.number} cannot be compared ({error})"
     if predictions.class_names != own.class_names:
         return f"champion version {champion.number} has other classes and so is not compared"
-    _log_comparison(run, Comparison(own, predictions), evaluation.images)
+    _log_comparison(run, own, predictions, evaluation.images)
     return paired_test(own, predictions)
 
 
-def _log_comparison(run: TrainingRun, comparison: Comparison, images: ImageSet) -> None:
+def _log_comparison(run: TrainingRun, candidate: Predictions, champion: Predictions, images: ImageSet) -> None:
     """Log the change of each class, the difference of the confusions, and the images that only one gets right."""
-    classes, difference = comparison.class_table(), comparison.confusion_difference()
+    classes = class_changes(candidate, champion)
+    difference = confusion_table(candidate) - confusion_table(champion)
     run.log_table(classes, "comparison/classes.csv")
     run.log_figure(draw_class_changes(classes), "comparison/classes.png")
     run.log_table(difference, "comparison/confusion_difference.csv")
     run.log_figure(draw_confusion_difference(difference), "comparison/confusion_difference.png")
-    run.log_figure(draw_only_one_right(images.images, comparison), "comparison/only_one_right.png")
+    run.log_figure(draw_only_one_right(images.images, candidate, champion), "comparison/only_one_right.png")
 
 
 def reload_problem(evaluation: Evaluation, version: Version, store: TrackingStore, *, log: Path) -> str | None:

@@ -9,7 +9,7 @@ from statistics import fmean
 import pandas as pd
 
 from pipeline.errors import SettingError, TrainingsFailed
-from pipeline.evaluation.uncertainty import Scores, is_inside_noise, standard_error
+from pipeline.evaluation.uncertainty import seed_spread, standard_error_of_difference
 from pipeline.study.samplers import derive_seed
 from pipeline.tracking import names
 from pipeline.tracking.leaderboard import rank_trainings
@@ -27,9 +27,19 @@ class Finalist:
     """A training of the study with its scores over several seeds, and the best epochs of those trainings."""
 
     training: TrainingRecord
-    scores: Scores
+    scores: tuple[float, ...]
     best_epochs: tuple[int, ...]
     n_parameters: int
+
+    @property
+    def mean_score(self) -> float:
+        """Mean of the scores."""
+        return fmean(self.scores)
+
+    @property
+    def seed_spread(self) -> float:
+        """Standard deviation of the scores; 0 for a single one."""
+        return seed_spread(self.scores)
 
     @property
     def n_epochs(self) -> int:
@@ -109,14 +119,14 @@ def rank_finalists(
     ranked = [_finalist(one, complete[one.run_id], metric) for one in finalists if one.run_id in complete]
     if not ranked:
         raise TrainingsFailed("no finalist completed its trainings with all seeds; their runs have the reasons")
-    return sorted(ranked, key=lambda one: one.scores.mean, reverse=metric.direction == "maximize")
+    return sorted(ranked, key=lambda one: one.mean_score, reverse=metric.direction == "maximize")
 
 
 def _finalist(training: TrainingRecord, runs: Sequence[TrainingRecord], metric: Metric) -> Finalist:
     figures = [run.metrics for run in runs]
     return Finalist(
         training=training,
-        scores=Scores(tuple(one[f"best_{metric.name}"] for one in figures)),
+        scores=tuple(one[f"best_{metric.name}"] for one in figures),
         best_epochs=tuple(int(one["best_epoch"]) for one in figures),
         n_parameters=int(figures[0]["n_parameters"]),
     )
@@ -128,10 +138,10 @@ def finalists_table(finalists: Sequence[Finalist], metric: Metric) -> pd.DataFra
         {
             "rank": rank,
             "run": one.training.name,
-            f"mean_{metric.name}": one.scores.mean,
-            "seed_spread": one.scores.spread,
-            "n_seeds": len(one.scores.values),
-            "scores": " ".join(f"{value:.4f}" for value in one.scores.values),
+            f"mean_{metric.name}": one.mean_score,
+            "seed_spread": one.seed_spread,
+            "n_seeds": len(one.scores),
+            "scores": " ".join(f"{value:.4f}" for value in one.scores),
             "epochs": one.n_epochs,
             "n_parameters": one.n_parameters,
             "run_id": one.training.run_id,
@@ -145,12 +155,13 @@ def describe_small_lead(finalists: Sequence[Finalist], metric: Metric) -> str | 
 
     With one seed each there is no standard error, and the line says so.
     """
-    if len(finalists) < 2 or not is_inside_noise(finalists[0].scores, finalists[1].scores):
+    if len(finalists) < 2:
         return None
     winner, second = finalists[:2]
-    lead = abs(winner.scores.mean - second.scores.mean)
+    lead, error = abs(winner.mean_score - second.mean_score), standard_error_of_difference(winner.scores, second.scores)
+    if lead >= error:
+        return None
     line = f"{winner.training.name} leads {second.training.name} by {lead:.4f} {metric.name}"
-    if len(winner.scores.values) < 2:
+    if len(winner.scores) < 2:
         return f"{line}, with one seed each: no standard error is known; raise --seeds"
-    error = standard_error((winner.scores, second.scores))
     return f"{line}, less than one standard error of the difference ({error:.4f})"

@@ -68,7 +68,7 @@ def _find_winner(promotion: Promotion, parent: ParentRun) -> Finalist:
     runs = promotion.train(jobs, parent, noun="finalists' trainings")
     finalists = rank_finalists(promotion.finalists, jobs, runs, metric)
     parent.log_table(finalists_table(finalists, metric), names.FINALISTS_FILE)
-    parent.log_progress({"seed_spread": finalists[0].scores.spread, "seed_mean": finalists[0].scores.mean}, step=0)
+    parent.log_progress({"seed_spread": finalists[0].seed_spread, "seed_mean": finalists[0].mean_score}, step=0)
     display.show_finalists(finalists, metric)
     if line := describe_small_lead(finalists, metric):
         parent.log_tags({"pipeline.noise": line})
@@ -108,7 +108,7 @@ def _decide_and_register(
     champion = registry.champion()
     test = open_test_set(promotion, refit, run)
     evaluation = evaluate(refit, test.images_at(winner.image_size), log=log)
-    log_evaluation(run, evaluation, model_id=refit.model_id, seed_spread=winner.scores.spread)
+    log_evaluation(run, evaluation, model_id=refit.model_id, seed_spread=winner.seed_spread)
     display.show_line(evaluation.summary())
     tags = _version_tags(promotion, winner, evaluation, test_digest=test.digest)
     decision = decide(

@@ -26,7 +26,7 @@ def train_classical(split: Split, *, run: TrainingRun, seed: int) -> Outcome:
     seconds = time.perf_counter() - start
     fitted, judged = _predict(model, split.train), _predict(model, split.validation)
     epoch = Epoch(
-        1, _loss(fitted), _accuracy(fitted), _loss(judged), _accuracy(judged), learning_rate=0.0, epoch_seconds=seconds
+        1, _loss(fitted), fitted.accuracy, _loss(judged), judged.accuracy, learning_rate=0.0, epoch_seconds=seconds
     )
     run.log_epoch(1, epoch.metrics())
     assessment = _assess(split, epoch, judged)
@@ -48,10 +48,6 @@ def _assess(split: Split, epoch: Epoch, judged: Predictions) -> Assessment:
 
 def _predict(model: Any, images: ImageSet) -> Predictions:
     return Predictions(predict_classical(model, images.images), images.labels, images.class_names)
-
-
-def _accuracy(predictions: Predictions) -> float:
-    return float((predictions.predicted == predictions.labels).mean())
 
 
 def _loss(predictions: Predictions) -> float:

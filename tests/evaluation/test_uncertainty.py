@@ -10,12 +10,10 @@ import pytest
 from pipeline.evaluation.scores import Predictions
 from pipeline.evaluation.uncertainty import (
     PairedTest,
-    Scores,
-    Share,
-    is_inside_noise,
     paired_test,
-    share_right,
-    standard_error,
+    score_interval,
+    seed_spread,
+    standard_error_of_difference,
 )
 
 
@@ -28,17 +26,17 @@ def predictions(answers: list[int], labels: list[int]) -> Predictions:
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
 def test_interval_is_that_of_newcombe_s_table(n_right: int, n_images: int, low: float, high: float) -> None:
-    assert Share(n_right, n_images).interval == pytest.approx((low, high), abs=5e-5)
+    assert score_interval(n_right, n_images) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_interval_of_a_perfect_score_ends_at_1() -> None:
-    low, high = Share(360, 360).interval
+    low, high = score_interval(360, 360)
 
     assert (low, high) == (pytest.approx(360 / (360 + 1.959964**2)), 1.0)
 
 
-def test_share_counts_the_right_answers() -> None:
-    assert share_right(predictions([0, 1, 1, 2], [0, 1, 2, 2])) == Share(3, 4)
+def test_accuracy_is_the_share_of_right_answers() -> None:
+    assert predictions([0, 1, 1, 2], [0, 1, 2, 2]).accuracy == 0.75
 
 
 @pytest.mark.parametrize(
@@ -61,19 +59,18 @@ def test_paired_test_counts_the_images_that_one_alone_gets_right() -> None:
 
 
 def test_spread_is_the_standard_deviation_of_a_sample() -> None:
-    scores = Scores((0.90, 0.92, 0.94))
-
-    assert (scores.mean, scores.spread) == (pytest.approx(0.92), pytest.approx(0.02))
-
-
-def test_lead_inside_the_standard_error_of_the_difference_is_noise() -> None:
-    one, other = Scores((0.90, 0.92, 0.94)), Scores((0.89, 0.91, 0.93))
-
-    assert standard_error((one, other)) == pytest.approx(math.sqrt(2 * 0.02**2 / 3))
-    assert is_inside_noise(one, other)
-    assert not is_inside_noise(one, Scores((0.87, 0.89, 0.91)))
+    assert seed_spread((0.90, 0.92, 0.94)) == pytest.approx(0.02)
+    assert seed_spread((0.9,)) == 0
 
 
-def test_scores_of_one_seed_show_no_spread_and_so_are_noise() -> None:
-    assert Scores((0.9,)).spread == 0
-    assert is_inside_noise(Scores((0.9,)), Scores((0.1, 0.2)))
+def test_standard_error_of_the_difference_is_that_of_unlike_spreads() -> None:
+    assert standard_error_of_difference((0.90, 0.92, 0.94), (0.89, 0.91, 0.93)) == pytest.approx(
+        math.sqrt(2 * 0.02**2 / 3)
+    )
+    assert standard_error_of_difference((0.90, 0.92, 0.94), (0.1, 0.5)) == pytest.approx(
+        math.sqrt(0.02**2 / 3 + 0.08 / 2)
+    )
+
+
+def test_scores_of_one_seed_have_no_standard_error() -> None:
+    assert standard_error_of_difference((0.9,), (0.1, 0.2)) == math.inf

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import TrainingsFailed
-from pipeline.evaluation.uncertainty import Scores
 from pipeline.knobs.table import complete
 from pipeline.promotion.finalists import Finalist, describe_small_lead, finalist_jobs, rank_finalists, refit_job
 from pipeline.tracking.names import HAND_MADE_FILE, State
@@ -26,7 +25,7 @@ def training(name: str, **metrics: float) -> TrainingRecord:
 
 
 def finalist(name: str, *scores: float, best_epochs: tuple[int, ...] = (4, 7)) -> Finalist:
-    return Finalist(training(name), Scores(scores), best_epochs, n_parameters=10)
+    return Finalist(training(name), scores, best_epochs, n_parameters=10)
 
 
 def test_lead_below_one_standard_error_of_the_difference_is_told_with_both_figures() -> None:
@@ -62,7 +61,7 @@ def test_finalists_are_ranked_by_their_means_and_those_that_failed_with_a_seed_l
     ranked = rank_finalists(given, jobs, [*runs, None], metric)  # type: ignore[arg-type]
 
     assert [one.training.name for one in ranked] == order
-    assert {one.training.name: one.scores.values for one in ranked} == {"a": (0, 1), "b": (2, 3)}
+    assert {one.training.name: one.scores for one in ranked} == {"a": (0, 1), "b": (2, 3)}
     with pytest.raises(TrainingsFailed, match="no finalist completed its trainings with all seeds"):
         rank_finalists(given, jobs, [None] * 6, metric)  # type: ignore[arg-type]
 
@@ -70,7 +69,7 @@ def test_finalists_are_ranked_by_their_means_and_those_that_failed_with_a_seed_l
 def test_jobs_of_finalists_have_seeds_of_their_own_and_the_refit_the_mean_of_the_best_epochs() -> None:
     one = training("trial-0001")
     first, second = finalist_jobs([one], STUDY, seed=0, n_seeds=2)
-    refit = refit_job(Finalist(one, Scores((0.5, 0.6)), (4, 7), 10), STUDY, seed=3)
+    refit = refit_job(Finalist(one, (0.5, 0.6), (4, 7), 10), STUDY, seed=3)
 
     assert [first.name, second.name] == ["trial-0001-seed-1", "trial-0001-seed-2"]
     assert len({first.seed, second.seed, 0}) == 3

@@ -91,13 +91,13 @@ def test_finalists_are_trained_over_seeds_and_the_best_mean_wins(stage: Stage, s
         (f"trial-000{trial}-seed-{seed}", "FINISHED") for trial in (0, 1) for seed in (1, 2)
     }
     winner, second = story.better.finalists
-    assert winner.scores.mean >= second.scores.mean
+    assert winner.mean_score >= second.mean_score
     scores = {run.data.metrics["best_val_accuracy"] for run in of_good}
-    assert {*winner.scores.values, *second.scores.values} == scores
+    assert {*winner.scores, *second.scores} == scores
     (parent,) = [run for run in stage.runs("promote") if run.data.tags["pipeline.study"] == "good"]
     listed = table(parent, "finalists.csv")
     assert listed["run"].tolist() == [winner.training.name, second.training.name]
-    assert listed["seed_spread"].tolist() == pytest.approx([winner.scores.spread, second.scores.spread])
+    assert listed["seed_spread"].tolist() == pytest.approx([winner.seed_spread, second.seed_spread])
 
 
 def test_winner_is_fitted_on_all_images_for_the_epochs_that_its_finalists_settled_on(
