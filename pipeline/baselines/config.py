@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.baselines.job import hand_made_job
+from pipeline.baselines.job import model_file_job
 from pipeline.data.source import TrainingData
 from pipeline.errors import SettingError, SpaceError, did_you_mean
 from pipeline.knobs.domain import Fixed
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.table import complete
-from pipeline.model.hand_made import HandMade, is_hand_made, read_hand_made
-from pipeline.model.hand_made.documents import document_names, is_document, read_document
+from pipeline.model.model_file import ModelFile, is_model_file, read_model_file
+from pipeline.model.model_file.documents import document_names, is_document, read_document
 from pipeline.settings import TrainingSettings
 from pipeline.tracking import names
 from pipeline.tracking.recorded import TrainingRecord, read_training
@@ -27,10 +27,10 @@ _SPLIT_SETTINGS = ("dataset", "data_dir", "seed", "validation_share")
 
 
 @dataclass(frozen=True)
-class HandMadeConfig:
+class ModelFileConfig:
     """A hand-made model."""
 
-    model: HandMade
+    model: ModelFile
 
     def defaults(self) -> Mapping[str, str]:
         """Return the settings that the model states."""
@@ -38,7 +38,7 @@ class HandMadeConfig:
 
     def job(self, data: TrainingData, settings: TrainingSettings) -> Job:
         """Return the job of training it."""
-        return hand_made_job(self.model, data, settings)
+        return model_file_job(self.model, data, settings)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class RunConfig:
         )
 
 
-Config = HandMadeConfig | KnobsConfig | RunConfig
+Config = ModelFileConfig | KnobsConfig | RunConfig
 
 
 def read_config(config: str) -> Config:
@@ -92,7 +92,7 @@ def read_config(config: str) -> Config:
         InputError: there is no such file, model or run, or it cannot be used.
     """
     if is_document(config):
-        return HandMadeConfig(read_document(config))
+        return ModelFileConfig(read_document(config))
     if _RUN_ID.fullmatch(config):
         return RunConfig(read_training(find_store(), config))
     path = Path(config).expanduser()
@@ -101,7 +101,7 @@ def read_config(config: str) -> Config:
             "config must be a YAML file, a hand-made model of the documents or the id of a training's run, got "
             f"'{config}'; {did_you_mean(config, document_names())}"
         )
-    return HandMadeConfig(read_hand_made(path)) if is_hand_made(path) else _read_knobs(path)
+    return ModelFileConfig(read_model_file(path)) if is_model_file(path) else _read_knobs(path)
 
 
 def _read_knobs(path: Path) -> KnobsConfig:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pipeline.data.source import TrainingData
 from pipeline.errors import ModelFileError, SettingError, did_you_mean
 from pipeline.model.backbone_weights import require_weights
-from pipeline.model.hand_made import HandMade
-from pipeline.model.hand_made.documents import document_names, read_document
+from pipeline.model.model_file import ModelFile
+from pipeline.model.model_file.documents import document_names, read_document
 from pipeline.settings import TrainingSettings
 from pipeline.tracking import names
-from pipeline.training.configuration import hand_made_configuration
+from pipeline.training.configuration import model_file_configuration
 from pipeline.workers.job import Job
 
 CLASSICAL = "classical"
 
 
-def choose(listed: str | None, *, dataset: str) -> tuple[list[HandMade], bool]:
+def choose(listed: str | None, *, dataset: str) -> tuple[list[ModelFile], bool]:
     """Return the hand-made models that are ``listed``, and whether the classical model is among them.
 
     They are separated by commas; None means all that were made for ``dataset``, and the classical one.
@@ -39,7 +39,7 @@ def choose(listed: str | None, *, dataset: str) -> tuple[list[HandMade], bool]:
     return [read_document(name) for name in wanted if name != CLASSICAL], CLASSICAL in wanted
 
 
-def hand_made_job(model: HandMade, data: TrainingData, settings: TrainingSettings) -> Job:
+def model_file_job(model: ModelFile, data: TrainingData, settings: TrainingSettings) -> Job:
     """Return the job of training a hand-made model on ``data``.
 
     Raises:
@@ -48,7 +48,7 @@ def hand_made_job(model: HandMade, data: TrainingData, settings: TrainingSetting
     """
     if model.pretrained_backbone is not None:
         require_weights(model.pretrained_backbone, settings.data_dir)
-    configuration = hand_made_configuration(model).with_epochs_at_most(settings.epochs)
+    configuration = model_file_configuration(model).with_epochs_at_most(settings.epochs)
     size = _image_size(model, data) if settings.image_size is None else settings.image_size
     return Job(
         name=model.name,
@@ -65,7 +65,7 @@ def classical_job(settings: TrainingSettings) -> Job:
     return Job(CLASSICAL, None, settings.seed, {names.KIND: "baseline", names.BASELINE: CLASSICAL})
 
 
-def _image_size(model: HandMade, data: TrainingData) -> int:
+def _image_size(model: ModelFile, data: TrainingData) -> int:
     """Return the side that the images must have for the model; 0: they have it."""
     images, shape = data.images.input_shape, model.input_shape
     if len(images) != len(shape) or images[-1] != shape[-1]:

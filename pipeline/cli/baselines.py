@@ -17,12 +17,12 @@ def baselines(**given: Any) -> None:
     """
     settings = make_settings(BaselineSettings, **given)
 
-    from pipeline.baselines.job import choose, classical_job, hand_made_job
+    from pipeline.baselines.job import choose, classical_job, model_file_job
     from pipeline.cli.jobs import run_jobs
     from pipeline.data.source import load_training_data
 
     models, has_classical = choose(settings.names, dataset=settings.dataset_name)
     data = load_training_data(settings)
-    jobs = [hand_made_job(model, data, settings) for model in models]
+    jobs = [model_file_job(model, data, settings) for model in models]
     jobs += [classical_job(settings)] if has_classical else []
     run_jobs(jobs, data, settings, kind="baselines", noun="models")

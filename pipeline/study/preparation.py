@@ -10,7 +10,7 @@ from pipeline.errors import SpaceError
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
 from pipeline.model.backbone_weights import require_weights
-from pipeline.model.hand_made.documents import find_point
+from pipeline.model.model_file.documents import find_point
 from pipeline.paths import space_path
 from pipeline.settings import SearchSettings
 from pipeline.study.samplers import check_sampler

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.errors import SettingError
 from pipeline.knobs.table import complete, parse_knobs
-from pipeline.model.hand_made import parse_hand_made
+from pipeline.model.model_file import parse_model_file
 from pipeline.settings import TrainingSettings, make_settings
 from pipeline.tracking import names
 from pipeline.tracking.store import TrackingStore, unusable_store
@@ -69,7 +69,7 @@ class TrainingRecord:
         return settings
 
     @cached_property
-    def hand_made(self) -> str:
+    def model_file(self) -> str:
         """Text of the hand-made model's file; empty for a model made of knobs."""
         client = self.store.client
         if names.HAND_MADE_FILE not in {file.path for file in client.list_artifacts(self.run_id)}:
@@ -92,13 +92,13 @@ class TrainingRecord:
             ModelFileError: the file of its hand-made model cannot be read any more.
         """
         knobs = complete(parse_knobs(self.parameters))
-        if not self.hand_made:
+        if not self.model_file:
             return Configuration(knobs)
-        return Configuration(knobs, parse_hand_made(self.hand_made, name=self.name, source=self.name))
+        return Configuration(knobs, parse_model_file(self.model_file, name=self.name, source=self.name))
 
     def files(self) -> dict[str, str]:
         """Return the files, by name, that a run repeating this training should hold as well."""
-        return {names.HAND_MADE_FILE: self.hand_made} if self.hand_made else {}
+        return {names.HAND_MADE_FILE: self.model_file} if self.model_file else {}
 
 
 @dataclass(frozen=True)

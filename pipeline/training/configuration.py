@@ -9,7 +9,7 @@ from pipeline.data.scaling import Scaling, fit_scaling, scale_to_bytes
 from pipeline.data.source import Split
 from pipeline.knobs.table import KNOBS, Knobs, complete
 from pipeline.model.architecture import make_architecture
-from pipeline.model.hand_made import HandMade, build_hand_made
+from pipeline.model.model_file import ModelFile, build_from_file
 from pipeline.model.network import build_network
 from pipeline.training.backbone_cache import BackboneCache
 from pipeline.training.bound_configuration import BoundConfiguration, Build
@@ -19,10 +19,10 @@ from pipeline.training.transfer import bind_transfer
 
 @dataclass(frozen=True)
 class Configuration:
-    """All ``knobs``, and the ``hand_made`` model that takes the place of those that describe the network."""
+    """All ``knobs``, and the ``model_file`` model that takes the place of those that describe the network."""
 
     knobs: Knobs
-    hand_made: HandMade | None = None
+    model_file: ModelFile | None = None
 
     @property
     def plan(self) -> TrainingPlan:
@@ -36,7 +36,7 @@ class Configuration:
 
     def parameters(self) -> Knobs:
         """Return the knobs that have a say: none of the network for a hand-made model, or of blocks for a backbone."""
-        if self.hand_made is not None:
+        if self.model_file is not None:
             silent: tuple[str, ...] = ("blocks", "network", "backbone")
         else:
             silent = ("blocks", "pixels") if self._has_backbone else ()
@@ -76,8 +76,8 @@ class Configuration:
             TrainingStopped: ``on_batch`` of ``backbones`` said so while features were computed.
         """
         backbones = backbones or BackboneCache()
-        if self.hand_made is not None:
-            return BoundConfiguration.on_images(split, self._hand_made_build(self.hand_made, split, backbones))
+        if self.model_file is not None:
+            return BoundConfiguration.on_images(split, self._model_file_build(self.model_file, split, backbones))
         architecture = make_architecture(
             self.knobs, input_shape=split.images.input_shape, n_classes=len(split.images.class_names),
             pixel_scaling=self._scaling(split),
@@ -86,7 +86,7 @@ class Configuration:
             return bind_transfer(architecture, split, augments=self.plan.augments, backbones=backbones)
         return BoundConfiguration.on_images(split, lambda precision: build_network(architecture, precision=precision))
 
-    def _hand_made_build(self, model: HandMade, split: Split, backbones: BackboneCache) -> Build:
+    def _model_file_build(self, model: ModelFile, split: Split, backbones: BackboneCache) -> Build:
         fitted, scaling, pretrained = (
             model.at(split.images.input_shape),
             self._scaling(split),
@@ -95,14 +95,14 @@ class Configuration:
         weights = None if pretrained is None else backbones.weights_of(pretrained, "imagenet")
 
         def build(precision: str) -> Any:
-            return build_hand_made(fitted, pixel_scaling=scaling, backbone_weights=weights, precision=precision)
+            return build_from_file(fitted, pixel_scaling=scaling, backbone_weights=weights, precision=precision)
 
         return build
 
     @property
     def _has_backbone(self) -> bool:
-        if self.hand_made is not None:
-            return self.hand_made.backbone is not None
+        if self.model_file is not None:
+            return self.model_file.backbone is not None
         return self.knobs["backbone"] != "none"
 
     def _scaling(self, split: Split) -> Scaling:
@@ -110,6 +110,6 @@ class Configuration:
         return scale_to_bytes(images) if self._has_backbone else fit_scaling(str(self.knobs["scaling"]), images)
 
 
-def hand_made_configuration(model: HandMade) -> Configuration:
+def model_file_configuration(model: ModelFile) -> Configuration:
     """Return the configuration of a hand-made model: its training settings, and each other knob's default."""
     return Configuration(complete(model.training), model)

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from splitting import as_data
 
-from pipeline.baselines.config import HandMadeConfig, KnobsConfig, read_config
-from pipeline.baselines.job import choose, classical_job, hand_made_job
+from pipeline.baselines.config import KnobsConfig, ModelFileConfig, read_config
+from pipeline.baselines.job import choose, classical_job, model_file_job
 from pipeline.data.image_set import make_image_set
 from pipeline.data.partition import make_partition
 from pipeline.data.source import TrainingData, load_training_data
 from pipeline.errors import InputError, ModelFileError, SettingError, SpaceError
-from pipeline.model.hand_made.documents import read_document
+from pipeline.model.model_file.documents import read_document
 from pipeline.settings import BaselineSettings, TrainingSettings
 
-HAND_MADE = """
+MODEL_FILE = """
 input_shape: [8, 8, 1]
 training: {optimizer: sgd, epochs: 7}
 layers:
@@ -66,9 +66,9 @@ def test_unknown_model_is_refused(names: str, message: str) -> None:
 def test_images_are_resized_to_the_model_s_own_size_where_theirs_differs() -> None:
     model = read_document("lenet_5")  # for 32 x 32 pixels
 
-    assert hand_made_job(model, made((28, 28, 1)), settings()).configuration.image_size == 32  # type: ignore[union-attr]
-    assert hand_made_job(model, made((32, 32, 1)), settings()).configuration.image_size == 0  # type: ignore[union-attr]
-    chosen = hand_made_job(model, made((28, 28, 1)), settings(image_size=40))
+    assert model_file_job(model, made((28, 28, 1)), settings()).configuration.image_size == 32  # type: ignore[union-attr]
+    assert model_file_job(model, made((32, 32, 1)), settings()).configuration.image_size == 0  # type: ignore[union-attr]
+    chosen = model_file_job(model, made((28, 28, 1)), settings(image_size=40))
     assert chosen.configuration is not None
     assert chosen.configuration.image_size == 40
 
@@ -83,13 +83,13 @@ def test_images_are_resized_to_the_model_s_own_size_where_theirs_differs() -> No
 )
 def test_model_for_other_images_or_classes_is_refused(name: str, data: TrainingData, message: str) -> None:
     with pytest.raises(ModelFileError, match=message):
-        hand_made_job(read_document(name), data, settings())
+        model_file_job(read_document(name), data, settings())
 
 
 def test_job_states_the_best_reported_figure_and_keeps_the_file() -> None:
     model = read_document("cifar10_model_1")
 
-    job = hand_made_job(model, made((32, 32, 3)), settings(epochs=3))
+    job = model_file_job(model, made((32, 32, 3)), settings(epochs=3))
 
     assert job.reported == 0.71
     assert job.files == {"hand_made.yaml": Path(model.source).read_text()}
@@ -100,7 +100,7 @@ def test_job_states_the_best_reported_figure_and_keeps_the_file() -> None:
 def test_fingerprint_changes_with_all_that_makes_a_training_another_one() -> None:
     data, model = made((8, 8, 1)), read_document("tiny_8x8")
     other_data = TrainingData(data.images, make_partition(data.images, seed=1))
-    job = hand_made_job(model, data, settings())
+    job = model_file_job(model, data, settings())
     plain = job.fingerprint(data, settings())
 
     others = {
@@ -108,24 +108,24 @@ def test_fingerprint_changes_with_all_that_makes_a_training_another_one() -> Non
         "metric": job.fingerprint(data, settings(metric="val_loss")),
         "precision": job.fingerprint(data, settings(precision="bfloat16")),
         "seed": replace(job, seed=5).fingerprint(data, settings()),
-        "epochs": hand_made_job(model, data, settings(epochs=2)).fingerprint(data, settings()),
+        "epochs": model_file_job(model, data, settings(epochs=2)).fingerprint(data, settings()),
         "layers": replace(job, files={"hand_made.yaml": "layers: []"}).fingerprint(data, settings()),
         "model": classical_job(settings()).fingerprint(data, settings()),
     }
 
-    assert hand_made_job(model, data, settings()).fingerprint(data, settings()) == plain
+    assert model_file_job(model, data, settings()).fingerprint(data, settings()) == plain
     assert len({plain, *others.values()}) == 1 + len(others)
 
 
 def test_config_may_be_a_name_or_a_file_of_a_hand_made_model(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(HAND_MADE)
+    path.write_text(MODEL_FILE)
 
     named, own = read_config("cifar10_model_3"), read_config(str(path))
 
-    assert isinstance(named, HandMadeConfig)
+    assert isinstance(named, ModelFileConfig)
     assert named.defaults() == {"dataset": "cifar10"}
-    assert isinstance(own, HandMadeConfig)
+    assert isinstance(own, ModelFileConfig)
     assert (own.model.name, own.defaults()) == ("mine", {})
     job = own.job(load_training_data(settings(dataset="digits")), settings())
     assert job.configuration is not None

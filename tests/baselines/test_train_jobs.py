@@ -77,11 +77,11 @@ def test_baseline_runs_hold_what_trials_hold(place: Path) -> None:
         assert figures <= set(run.data.metrics)
         listed = {file.path for file in client(place).list_artifacts(run.info.run_id)}
         assert {"confusion_matrix.png", "confusion_matrix.csv", "misclassified.png", "architecture.txt"} <= listed
-    hand_made = by_name["tiny_8x8"]
-    assert hand_made.data.metrics["n_parameters"] == 6349
-    assert hand_made.data.params["epochs"] == "2"
-    assert "blocks" not in hand_made.data.params, "the file lists the layers"
-    history = client(place).get_metric_history(hand_made.info.run_id, "val_accuracy")
+    model_file = by_name["tiny_8x8"]
+    assert model_file.data.metrics["n_parameters"] == 6349
+    assert model_file.data.params["epochs"] == "2"
+    assert "blocks" not in model_file.data.params, "the file lists the layers"
+    history = client(place).get_metric_history(model_file.info.run_id, "val_accuracy")
     assert [point.step for point in history] == [1, 2]
 
 

@@ -16,7 +16,7 @@ from pipeline.knobs.domain import Choices, Domain, Fixed, Range
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS
-from pipeline.model.hand_made.documents import find_point
+from pipeline.model.model_file.documents import find_point
 from pipeline.paths import SPACES_DIR, space_path
 
 Read = Callable[[str], SearchSpace]
@@ -263,7 +263,7 @@ def test_fingerprint_is_that_of_the_domains_and_not_of_the_file() -> None:
     assert len(again.fingerprint) == 10
 
 
-HAND_MADE_SPACE = """
+MODEL_FILE_SPACE = """
 knobs:
   blocks: 3
   filters: {choices: [16, 32]}
@@ -280,7 +280,7 @@ first_trials: [cifar10_basic]
 
 def test_first_trial_may_be_a_hand_made_model_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(HAND_MADE_SPACE)
+    path.write_text(MODEL_FILE_SPACE)
 
     space = read_space(path, find_point=find_point)
 
@@ -300,7 +300,7 @@ def test_hand_made_model_outside_the_space_is_refused_as_a_first_trial(
     change: tuple[str, str], message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(HAND_MADE_SPACE.replace(*change))
+    path.write_text(MODEL_FILE_SPACE.replace(*change))
 
     with pytest.raises(SpaceError, match=message):
         read_space(path, find_point=find_point)

@@ -13,7 +13,7 @@ import pytest
 from pipeline.errors import BackboneError
 from pipeline.knobs.table import KNOBS
 from pipeline.model.backbones import BACKBONES, build_backbone, images_problem
-from pipeline.model.hand_made.layer_table import LAYERS
+from pipeline.model.model_file.layer_table import LAYERS
 
 SMALL = "MobileNetV3Small"
 COLOUR = (32, 32, 3)

@@ -13,14 +13,14 @@ import pytest
 from pipeline.data.scaling import Scaling
 from pipeline.knobs.table import KNOBS, complete
 from pipeline.model.architecture import make_architecture
-from pipeline.model.hand_made import HandMade, build_hand_made, read_hand_made
+from pipeline.model.model_file import ModelFile, build_from_file, read_model_file
 from pipeline.model.network import build_network
 from pipeline.paths import SPACES_DIR
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.plan import TrainingPlan
 
 FILES = sorted((SPACES_DIR / "documents").glob("*.yaml"))
-POINTS = [path.stem for path in FILES if read_hand_made(path).as_point() is not None]
+POINTS = [path.stem for path in FILES if read_model_file(path).as_point() is not None]
 
 # Input, parameters and reported accuracies as the documents state them; None and () where they state none. What reads
 # "the same net" there has that net's parameters here. cnn_bn_4 stands for cnn_bn_4 to 6, one model trained three times.
@@ -67,14 +67,14 @@ TRANSFER = ("transfer_vgg16", "transfer_inception")
 RANGES = {"width_shift": 0.2, "height_shift": 0.2, "shear_degrees": 0.2, "zoom": 0.2, "horizontal_flip": True}
 
 
-def document(name: str) -> HandMade:
-    return read_hand_made(SPACES_DIR / "documents" / f"{name}.yaml")
+def document(name: str) -> ModelFile:
+    return read_model_file(SPACES_DIR / "documents" / f"{name}.yaml")
 
 
-def build(model: HandMade, *, precision: str = "float32") -> Any:
+def build(model: ModelFile, *, precision: str = "float32") -> Any:
     n_channels = model.input_shape[-1]
     zero_one = Scaling((1 / 255,) * n_channels, (0.0,) * n_channels)
-    return build_hand_made(model, pixel_scaling=zero_one, backbone_weights=None, precision=precision)
+    return build_from_file(model, pixel_scaling=zero_one, backbone_weights=None, precision=precision)
 
 
 def kinds(name: str) -> list[str]:
@@ -97,7 +97,7 @@ def test_every_model_of_the_documents_has_its_file() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_file_says_what_the_documents_say(path: Path) -> None:
-    model = read_hand_made(path)
+    model = read_model_file(path)
     input_shape, n_parameters, accuracies = CATALOGUE[model.name]
 
     assert (model.name, model.source) == (path.stem, str(path))
@@ -162,7 +162,7 @@ def test_model_trains_two_steps_with_its_own_optimizer(name: str) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_training_holds_knobs_alone(path: Path) -> None:
-    training = read_hand_made(path).training
+    training = read_model_file(path).training
 
     assert training.keys() <= KNOBS.keys()
     assert [name for name, value in training.items() if KNOBS[name].problem(value)] == []
@@ -295,10 +295,10 @@ def test_knobs_of_a_hand_made_model_give_the_very_same_layers(name: str) -> None
         pixel_scaling=Scaling((1.0,) * n_channels, (0.0,) * n_channels),
     )  # fmt: skip
 
-    network, hand_made = build_network(architecture), build(model)
+    network, model_file = build_network(architecture), build(model)
 
-    assert described(network) == described(hand_made)
-    assert network.count_params() == hand_made.count_params()
+    assert described(network) == described(model_file)
+    assert network.count_params() == model_file.count_params()
 
 
 def test_the_documents_manual_search_is_a_set_of_points() -> None:

@@ -17,7 +17,7 @@ from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_run import TrainingRun, end_training_run
 from pipeline.training.metric import get_metric
 
-HAND_MADE = """
+MODEL_FILE = """
 input_shape: [8, 8, 1]
 training: {epochs: 1, batch_size: 256}
 layers:
@@ -75,12 +75,12 @@ def test_record_holds_what_the_training_was_made_of_and_led_to(parent: TrainingR
 
 def test_hand_made_model_is_read_back_from_its_file(parent: TrainingRun) -> None:
     run = start(parent, "mine", kind="baseline")
-    run.log_text(HAND_MADE, names.HAND_MADE_FILE)
+    run.log_text(MODEL_FILE, names.HAND_MADE_FILE)
 
     record = read(run)
 
-    assert record.files() == {names.HAND_MADE_FILE: HAND_MADE}
-    assert record.configuration().hand_made is not None
+    assert record.files() == {names.HAND_MADE_FILE: MODEL_FILE}
+    assert record.configuration().model_file is not None
 
 
 def test_curve_has_the_last_value_of_an_epoch_that_was_trained_again_after_a_kill(parent: TrainingRun) -> None:

@@ -9,9 +9,9 @@ from splitting import split
 from pipeline.data.image_set import make_image_set
 from pipeline.data.source import Split
 from pipeline.knobs.table import complete, parse_knobs
-from pipeline.model.hand_made import HandMade, read_hand_made
+from pipeline.model.model_file import ModelFile, read_model_file
 from pipeline.paths import DOCUMENTS_DIR
-from pipeline.training.configuration import Configuration, hand_made_configuration
+from pipeline.training.configuration import Configuration, model_file_configuration
 from pipeline.training.metric import get_metric
 from pipeline.training.trainer import train
 
@@ -20,11 +20,11 @@ QUICK = ("cifar10_model_8", "cnn_bn_1", "example_1d", "letters_dnn", "mnist_chap
 SLOW = ("weather_model_3_plateau",)
 
 
-def document(name: str) -> HandMade:
-    return read_hand_made(DOCUMENTS_DIR / f"{name}.yaml")
+def document(name: str) -> ModelFile:
+    return read_model_file(DOCUMENTS_DIR / f"{name}.yaml")
 
 
-def some_images(model: HandMade) -> Split:
+def some_images(model: ModelFile) -> Split:
     """Return 24 random images of the model's shape and classes, split."""
     n_classes = model.n_classes or 2
     n_images = max(24, 2 * n_classes)
@@ -35,7 +35,7 @@ def some_images(model: HandMade) -> Split:
 @pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_hand_made_model_trains_by_its_own_settings(name: str) -> None:
     model = document(name)
-    configuration = hand_made_configuration(model).with_epochs_at_most(2)
+    configuration = model_file_configuration(model).with_epochs_at_most(2)
     bound = configuration.bind(some_images(model))
 
     result = train(
@@ -54,7 +54,7 @@ def test_knobs_are_read_back_from_what_mlflow_keeps_of_them() -> None:
 
 
 def test_parameters_of_a_hand_made_model_leave_out_the_knobs_of_the_network() -> None:
-    parameters = hand_made_configuration(document("cifar10_model_1")).parameters()
+    parameters = model_file_configuration(document("cifar10_model_1")).parameters()
 
     assert parameters["batch_size"] == 32
     assert not {"blocks", "filters", "head", "fc_units"} & set(parameters)

@@ -15,10 +15,10 @@ import pytest
 from pipeline.data.image_set import Array
 from pipeline.data.source import Split, load_training_data
 from pipeline.knobs.table import KnobValue, complete
-from pipeline.model.hand_made import read_hand_made
+from pipeline.model.model_file import read_model_file
 from pipeline.settings import DataSettings
 from pipeline.training.checkpoint import Checkpoint, read_checkpoint
-from pipeline.training.configuration import Configuration, hand_made_configuration
+from pipeline.training.configuration import Configuration, model_file_configuration
 from pipeline.training.device import configure_device
 from pipeline.training.ending import Cause, Ending
 from pipeline.training.metric import Metric, get_metric
@@ -30,7 +30,7 @@ TINY: dict[str, KnobValue] = {
 }  # fmt: skip
 VAL_ACCURACY = get_metric("val_accuracy")
 STANDING_STILL: dict[str, KnobValue] = {"optimizer": "sgd", "learning_rate": 1e-7, "momentum": 0.0}
-HAND_MADE = """
+MODEL_FILE = """
 input_shape: [8, 8, 1]
 training: {batch_size: 64, epochs: 4, optimizer: rmsprop, momentum: 0.5, learning_rate: 0.003}
 layers:
@@ -57,7 +57,7 @@ class Case:
             return Configuration(complete({**TINY, **self.knobs}))
         path = folder / f"{self.name}.yaml"
         path.write_text(self.model)
-        return hand_made_configuration(read_hand_made(path))
+        return model_file_configuration(read_model_file(path))
 
 
 CASES = [
@@ -81,7 +81,7 @@ CASES = [
         "optimizer": "sgd", "learning_rate": 3.0, "learning_rate_schedule": "one_cycle", "epochs": 5,
     }, cut=3, metric=Metric("val_loss", "maximize")),
     Case("refit", {"class_weights": True, "label_smoothing": 0.1, "early_stopping_patience": 0}, metric=None),
-    Case("hand_made", model=HAND_MADE, cut=2),
+    Case("model_file", model=MODEL_FILE, cut=2),
     Case("class_weights", {"class_weights": True, "optimizer": "adamw", "weight_decay": 0.1}, cut=5),
 ]  # fmt: skip
 

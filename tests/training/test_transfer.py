@@ -15,10 +15,10 @@ from pipeline.data.partition import make_partition
 from pipeline.data.source import Split, TrainingData
 from pipeline.errors import BackboneError
 from pipeline.knobs.table import KnobValue, complete
-from pipeline.model.hand_made import read_hand_made
+from pipeline.model.model_file import read_model_file
 from pipeline.training.backbone_cache import BackboneCache
 from pipeline.training.bound_configuration import BoundConfiguration
-from pipeline.training.configuration import Configuration, hand_made_configuration
+from pipeline.training.configuration import Configuration, model_file_configuration
 from pipeline.training.ending import Cause, Ending, TrainingStopped
 from pipeline.training.metric import get_metric
 from pipeline.training.result import TrainingResult
@@ -267,7 +267,7 @@ def test_knobs_without_a_say_are_no_parameters_of_a_training_with_a_backbone() -
     assert "blocks" in configured(backbone="none").parameters()
 
 
-HAND_MADE = """
+MODEL_FILE = """
 input_shape: [32, 32, 3]
 training: {batch_size: 16, epochs: 1}
 layers:
@@ -277,10 +277,10 @@ layers:
 """
 
 
-def hand_made(folder: Path, arguments: str) -> Configuration:
+def model_file(folder: Path, arguments: str) -> Configuration:
     path = folder / "mine.yaml"
-    path.write_text(HAND_MADE % arguments)
-    return hand_made_configuration(read_hand_made(path))
+    path.write_text(MODEL_FILE % arguments)
+    return model_file_configuration(read_model_file(path))
 
 
 @pytest.mark.parametrize("arguments", ["", ", weights: imagenet"])
@@ -290,9 +290,9 @@ def test_hand_made_model_needs_its_weights_unless_it_asks_for_random_ones(
 ) -> None:
     backbones = BackboneCache(tmp_path)
     with pytest.raises(BackboneError, match="imagenet needs a file with the weights of VGG16"):
-        hand_made(tmp_path, arguments).bind(split, backbones)
+        model_file(tmp_path, arguments).bind(split, backbones)
 
-    assert hand_made(tmp_path, ", weights: random").bind(split, backbones).build_whole().count_params()
+    assert model_file(tmp_path, ", weights: random").bind(split, backbones).build_whole().count_params()
 
 
 @pytest.mark.parametrize(("arguments", "n_trained"), [("", 2), (", trainable: true", 28)])
@@ -304,7 +304,7 @@ def test_hand_made_model_starts_from_its_weights_and_trains_what_it_says(
     network = keras.applications.VGG16(include_top=False, weights=None)
     network.save_weights(tmp_path / "VGG16_notop.weights.h5")
 
-    bound = hand_made(tmp_path, arguments).bind(split, BackboneCache(tmp_path))
+    bound = model_file(tmp_path, arguments).bind(split, BackboneCache(tmp_path))
 
     built = bound.build("mixed_bfloat16")
     inner = built.get_layer("VGG16").get_layer("vgg16")

@@ -12,12 +12,12 @@ from mlflow.entities import Run
 from pipeline.data.cache import ArrayCache
 from pipeline.data.source import load_training_data
 from pipeline.knobs.table import Knobs, complete
-from pipeline.model.hand_made import parse_hand_made
+from pipeline.model.model_file import parse_model_file
 from pipeline.settings import TrainingSettings
 from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.store import TrackingStore
 from pipeline.training.backbone_cache import BackboneCache
-from pipeline.training.configuration import Configuration, hand_made_configuration
+from pipeline.training.configuration import Configuration, model_file_configuration
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import get_metric
 from pipeline.workers.events import Ended, EpochEnd, Event, FoldEnd, Report, Started, Verdict
@@ -29,7 +29,7 @@ KNOBS: Knobs = {
     "blocks": 1, "filters": 4, "batch_size": 64, "optimizer": "sgd", "learning_rate": 0.05, "epochs": 4,
     "learning_rate_schedule": "one_cycle", "augmentation": "shifts", "dropout_after_pool": 0.2,
 }  # fmt: skip
-HAND_MADE = """
+MODEL_FILE = """
 input_shape: [8, 8, 1]
 training: {optimizer: adam, epochs: 4, batch_size: 64}
 layers:
@@ -99,14 +99,14 @@ def curves(parent: ParentRun, job: Job) -> dict[str, list[tuple[int, float]]]:
     return {name: [(point.step, point.value) for point in points] for name, points in histories.items()}
 
 
-def hand_made() -> Configuration:
-    return hand_made_configuration(parse_hand_made(HAND_MADE, name="mine", source="mine.yaml"))
+def model_file() -> Configuration:
+    return model_file_configuration(parse_model_file(MODEL_FILE, name="mine", source="mine.yaml"))
 
 
 JOBS: dict[str, tuple[Job, int | None]] = {
     "plain": (job_of(Configuration(complete(KNOBS))), None),
     "folds": (job_of(Configuration(complete(KNOBS))), 3),
-    "hand-made": (job_of(hand_made()), None),
+    "hand-made": (job_of(model_file()), None),
     "backbone on features": (job_of(Configuration(complete(BACKBONE))), None),
     "unfrozen backbone": (job_of(Configuration(complete({**BACKBONE, "unfrozen_blocks": 1}))), None),
     "refit": (job_of(Configuration(complete(KNOBS)).without_validation(4), validates=False), None),

@@ -37,7 +37,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class HandMade:
+class ModelFile:
     """A hand-made model.
 
     ``source`` is the file and ``text`` what stands in it, ``n_parameters`` what it says that the layers have.
@@ -90,6 +90,6 @@ class HandMade:
             return None
         return str(self.backbone.arguments["name"])
 
-    def at(self, input_shape: tuple[int, ...]) -> HandMade:
+    def at(self, input_shape: tuple[int, ...]) -> ModelFile:
         """Return the same layers for images of another shape, whose parameters nobody has counted."""
         return self if input_shape == self.input_shape else replace(self, input_shape=input_shape, n_parameters=None)

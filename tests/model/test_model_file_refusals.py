@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.data.scaling import Scaling
 from pipeline.errors import InputError, ModelFileError
-from pipeline.model.hand_made import build_hand_made, read_hand_made
+from pipeline.model.model_file import build_from_file, read_model_file
 
 SINGLE = "a single value is needed here, got a list or a mapping; write one value"
 SHAPE = "'input_shape' must be a list of 3 numbers, or of 2 for sequences; write [height, width, channels]"
@@ -181,8 +181,8 @@ def refusal(tmp_path: Path, text: str) -> str:
 
 
 def build(path: Path, *, weights: Path | None = None) -> Any:
-    return build_hand_made(
-        read_hand_made(path), pixel_scaling=Scaling((1.0,), (0.0,)), backbone_weights=weights, precision="float32"
+    return build_from_file(
+        read_model_file(path), pixel_scaling=Scaling((1.0,), (0.0,)), backbone_weights=weights, precision="float32"
     )
 
 
@@ -272,15 +272,15 @@ def test_unusable_weights_of_a_backbone_are_refused_with_its_line(tmp_path: Path
 def test_images_that_a_backbone_does_not_take_are_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(f"input_shape: [75, 75, 3]\nlayers:\n  - Backbone: {{name: InceptionV3}}\n{ENDING}")
-    model = read_hand_made(path).at((40, 40, 3))
+    model = read_model_file(path).at((40, 40, 3))
 
     with pytest.raises(ModelFileError, match=r"mine\.yaml:3: InceptionV3 needs images of 75 x 75 .* got 40 x 40; res"):
-        build_hand_made(model, pixel_scaling=Scaling((1.0,) * 3, (0.0,) * 3), backbone_weights=None)
+        build_from_file(model, pixel_scaling=Scaling((1.0,) * 3, (0.0,) * 3), backbone_weights=None)
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"^a hand-made model must be a readable YAML file, got '.*/no\.yaml' \("):
-        read_hand_made(tmp_path / "no.yaml")
+        read_model_file(tmp_path / "no.yaml")
 
 
 def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00layers")
 
     with pytest.raises(ModelFileError, match=r"must be a readable YAML file, got .*; check the path"):
-        read_hand_made(path)
+        read_model_file(path)
 
 
 def test_refused_model_is_unusable_input() -> None:

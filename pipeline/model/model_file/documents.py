@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pipeline.errors import ModelFileError, did_you_mean
 from pipeline.knobs.table import Knobs
-from pipeline.model.hand_made.description import HandMade
-from pipeline.model.hand_made.reader import read_hand_made
+from pipeline.model.model_file.description import ModelFile
+from pipeline.model.model_file.reader import read_model_file
 from pipeline.paths import DOCUMENTS_DIR
 
 
@@ -16,9 +16,9 @@ def document_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in DOCUMENTS_DIR.glob("*.yaml")))
 
 
-def read_document(name: str) -> HandMade:
+def read_document(name: str) -> ModelFile:
     """Return the documents' hand-made model called ``name``."""
-    return read_hand_made(DOCUMENTS_DIR / f"{name}.yaml")
+    return read_model_file(DOCUMENTS_DIR / f"{name}.yaml")
 
 
 def is_document(name: str) -> bool:

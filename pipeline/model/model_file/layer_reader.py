@@ -7,8 +7,8 @@ import yaml
 from pipeline.errors import InputError, ModelFileError, did_you_mean
 from pipeline.knobs.yaml_nodes import NodeReader, Rows
 from pipeline.model.backbones import images_problem
-from pipeline.model.hand_made.description import DROPOUTS, ArgumentValue, Layer
-from pipeline.model.hand_made.layer_table import LAYERS, Argument
+from pipeline.model.model_file.description import DROPOUTS, ArgumentValue, Layer
+from pipeline.model.model_file.layer_table import LAYERS, Argument
 
 _IMAGES = {1: "sequences (input_shape [length, channels])", 2: "images (input_shape [height, width, channels])"}
 _OUTPUTS = ("softmax", "sigmoid")

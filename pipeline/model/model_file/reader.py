@@ -13,10 +13,10 @@ from pipeline.errors import ModelFileError
 from pipeline.knobs.table import KNOBS, Knobs
 from pipeline.knobs.values import Values
 from pipeline.knobs.yaml_nodes import NodeReader, Rows, read_text
-from pipeline.model.hand_made.description import HandMade, Reported
-from pipeline.model.hand_made.layer_reader import LayerReader
-from pipeline.model.hand_made.layer_table import Argument
-from pipeline.model.hand_made.training_table import NEEDED, NETWORK_KNOBS, TRAINING
+from pipeline.model.model_file.description import ModelFile, Reported
+from pipeline.model.model_file.layer_reader import LayerReader
+from pipeline.model.model_file.layer_table import Argument
+from pipeline.model.model_file.training_table import NEEDED, NETWORK_KNOBS, TRAINING
 
 _SECTIONS = ("dataset", "input_shape", "n_parameters", "reported", "training", "knobs", "layers")
 _REQUIRED = ("input_shape", "layers")
@@ -31,7 +31,7 @@ _REPORTED = {
 }
 
 
-def read_hand_made(path: Path) -> HandMade:
+def read_model_file(path: Path) -> ModelFile:
     """Read the hand-made model in ``path``; its name is the file's.
 
     Nothing in the file is evaluated: layers and arguments are those of a table. TensorFlow is not loaded.
@@ -40,10 +40,10 @@ def read_hand_made(path: Path) -> HandMade:
         ModelFileError: the file is missing, is no YAML, or breaks a rule of hand-made models.
     """
     text = read_text(path, error_class=ModelFileError, what="a hand-made model", fix="check the path")
-    return parse_hand_made(text, name=path.stem, source=str(path))
+    return parse_model_file(text, name=path.stem, source=str(path))
 
 
-def parse_hand_made(text: str, *, name: str, source: str) -> HandMade:
+def parse_model_file(text: str, *, name: str, source: str) -> ModelFile:
     """Read the hand-made model called ``name`` from the ``text`` of its file ``source``.
 
     Raises:
@@ -52,7 +52,7 @@ def parse_hand_made(text: str, *, name: str, source: str) -> HandMade:
     return _Reader(source).read(text, name)
 
 
-def is_hand_made(path: Path) -> bool:
+def is_model_file(path: Path) -> bool:
     """Tell whether a YAML file describes a hand-made model: it has layers."""
     text = read_text(path, error_class=ModelFileError, what="a configuration", fix="check the path")
     return re.search(r"^layers\s*:", text, re.MULTILINE) is not None
@@ -63,7 +63,7 @@ class _Reader(NodeReader):
 
     error_class = ModelFileError
 
-    def read(self, text: str, name: str) -> HandMade:
+    def read(self, text: str, name: str) -> ModelFile:
         """Return the model called ``name`` that the YAML ``text`` describes."""
         root = self._compose(text)
         sections = self._mapping(root, "a hand-made model must have sections") if root else {}
@@ -73,7 +73,7 @@ class _Reader(NodeReader):
                 raise self._error_at(1, f"a hand-made model must have the section '{section}'; add it")
         nodes = {section: node for section, (_, node) in sections.items()}
         input_shape = self._input_shape(nodes["input_shape"])
-        return HandMade(
+        return ModelFile(
             name=name,
             source=self._source,
             dataset=self._dataset(nodes["dataset"]) if "dataset" in nodes else None,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.scaling import Scaling
-from pipeline.model.hand_made import HandMade, Layer, Reported, build_hand_made, read_hand_made
+from pipeline.model.model_file import Layer, ModelFile, Reported, build_from_file, read_model_file
 
 FULL = """\
 dataset: cifar10
@@ -44,23 +44,23 @@ layers:
 DENSE = "dataset: none\ninput_shape: [4, 4, 1]\nlayers:\n  - Flatten\n  - Dense: {units: 2}\n  - Softmax\n"
 
 
-def read(folder: Path, text: str) -> HandMade:
+def read(folder: Path, text: str) -> ModelFile:
     path = folder / "mine.yaml"
     path.write_text(text, encoding="utf-8")
-    return read_hand_made(path)
+    return read_model_file(path)
 
 
-def build(model: HandMade, **options: Any) -> Any:
+def build(model: ModelFile, **options: Any) -> Any:
     n_channels = model.input_shape[-1]
     scaling = Scaling((0.5,) * n_channels, (1.0,) * n_channels)
-    return build_hand_made(model, pixel_scaling=scaling, backbone_weights=None, **options)
+    return build_from_file(model, pixel_scaling=scaling, backbone_weights=None, **options)
 
 
 def test_model_says_what_its_file_says(tmp_path: Path) -> None:
     model = read(tmp_path, FULL)
 
     convolution: dict[str, Any] = {"filters": 4, "kernel_size": (3, 1), "padding": "same", "use_bias": False}
-    assert model == HandMade(
+    assert model == ModelFile(
         name="mine",
         source=str(tmp_path / "mine.yaml"),
         dataset="cifar10",
@@ -96,8 +96,8 @@ def test_reading_loads_no_heavy_library(tmp_path: Path) -> None:
 
     (tmp_path / "mine.yaml").write_text(FULL, encoding="utf-8")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom pipeline.model.hand_made import read_hand_made\n"
-        "read_hand_made(Path('mine.yaml'))\nprint(sorted({'tensorflow', 'keras', 'mlflow'} & set(sys.modules)))\n"
+        "import sys\nfrom pathlib import Path\nfrom pipeline.model.model_file import read_model_file\n"
+        "read_model_file(Path('mine.yaml'))\nprint(sorted({'tensorflow', 'keras', 'mlflow'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
 

@@ -8,11 +8,11 @@ from typing import Any
 from pipeline.data.scaling import Scaling
 from pipeline.errors import BackboneError, ModelFileError
 from pipeline.model.backbones import BACKBONES, build_backbone, images_problem, keras_reason
-from pipeline.model.hand_made.description import HandMade, Layer
+from pipeline.model.model_file.description import Layer, ModelFile
 
 
-def build_hand_made(
-    model: HandMade, *, pixel_scaling: Scaling, backbone_weights: Path | None, precision: str = "float32"
+def build_from_file(
+    model: ModelFile, *, pixel_scaling: Scaling, backbone_weights: Path | None, precision: str = "float32"
 ) -> Any:
     """Build the network as it is written, uncompiled.
 
@@ -43,7 +43,7 @@ def build_hand_made(
     return network
 
 
-def _add(network: Any, model: HandMade, layer: Layer, name: str, precision: str) -> None:
+def _add(network: Any, model: ModelFile, layer: Layer, name: str, precision: str) -> None:
     from keras import layers
 
     shape = network.output_shape[1:]
@@ -56,7 +56,7 @@ def _add(network: Any, model: HandMade, layer: Layer, name: str, precision: str)
         ) from error  # fmt: skip
 
 
-def _backbone(model: HandMade, layer: Layer, precision: str, weights: Path | None) -> Any:
+def _backbone(model: ModelFile, layer: Layer, precision: str, weights: Path | None) -> Any:
     name = str(layer.arguments["name"])
     if problem := images_problem(name, model.input_shape):
         raise _error(model, layer, f"{problem}; resize the images, or use another backbone")
@@ -69,7 +69,7 @@ def _backbone(model: HandMade, layer: Layer, precision: str, weights: Path | Non
         raise _error(model, layer, str(error)) from error
 
 
-def _check_output(network: Any, model: HandMade) -> None:
+def _check_output(network: Any, model: ModelFile) -> None:
     layer, width = model.layers[model.output_index], network.output_shape[-1]
     if model.is_binary and width != 1:
         raise _error(model, layer, f"sigmoid must end one unit, got {width}; use softmax, or one unit above")
@@ -77,7 +77,7 @@ def _check_output(network: Any, model: HandMade) -> None:
         raise _error(model, layer, f"softmax needs two classes or more, got {width}; use sigmoid, or more units above")
 
 
-def _check_n_parameters(network: Any, model: HandMade) -> None:
+def _check_n_parameters(network: Any, model: ModelFile) -> None:
     found = network.count_params()
     if model.n_parameters is not None and found != model.n_parameters:
         raise _error(
@@ -86,5 +86,5 @@ def _check_n_parameters(network: Any, model: HandMade) -> None:
         )  # fmt: skip
 
 
-def _error(model: HandMade, layer: Layer, text: str) -> ModelFileError:
+def _error(model: ModelFile, layer: Layer, text: str) -> ModelFileError:
     return ModelFileError(f"{model.source}:{layer.line}: {text}")
