@@ -32,10 +32,10 @@ class Architecture(KnobView):
         return len(self.input_shape) - 1
 
     def planned_blocks(self) -> tuple[Block, ...]:
-        """Return the blocks, by two rules that make any space fit any image.
+        """Return the blocks; two rules make any knobs fit any image.
 
-        A block pools only while every side has 2 pixels or more to halve; and before a global pooling head the last
-        block does not pool, since the head does.
+        A block pools only while every side has at least 2 pixels, and the last block does not pool before a global
+        pooling head.
         """
         sides = list(self.input_shape[:-1])
         planned = []

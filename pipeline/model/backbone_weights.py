@@ -12,10 +12,10 @@ from pipeline.process import call_in_fresh_process
 
 
 def require_weights(name: str, data_dir: Path) -> Path:
-    """Return the file with the ImageNet weights of a backbone without its top, downloading it where it is missing.
+    """Return the file with the ImageNet weights of a backbone without its top; download it if it is missing.
 
     Raises:
-        BackboneError: it is nowhere and cannot be downloaded, or is no whole HDF5 file.
+        BackboneError: it is missing and cannot be downloaded, or is not a complete HDF5 file.
     """
     if (path := _find(name, data_dir)) is not None:
         return _checked(name, path)
@@ -45,7 +45,7 @@ def _keras_file(name: str) -> Path:
 
 
 def _checked(name: str, path: Path) -> Path:
-    """Return the path; a file that was cut off does not open."""
+    """Return the path if the file can be opened: a truncated one cannot."""
     import h5py
 
     try:

@@ -17,13 +17,13 @@ _ESCAPES = re.compile(r"\x1b\[\d*m")
 
 @dataclass(frozen=True)
 class Backbone:
-    """One backbone: its images, its blocks, and what its authors did to pixels of 0..255.
+    """One backbone: the images it takes, its blocks, and its preprocessing of pixels of 0..255.
 
-    ``least_side`` is the smallest side of its images. ``weights_file`` is Keras's own name of the ImageNet weights
-    without top. A block is what shares a resolution, or in InceptionV3 what ends in one ``mixed``; ``block_ends``
-    names the last layer of each but the last, and the first block has the stem.
-    Pixels become ``pixel * factor + offset`` a channel, after RGB was turned to BGR where ``is_bgr``; None where the
-    network of ``keras.applications`` holds its preprocessing itself.
+    ``least_side`` is the smallest side of its images. ``weights_file`` is Keras's name for the ImageNet weights
+    without top. A block is the layers of one resolution, or in InceptionV3 those up to one ``mixed``; ``block_ends``
+    names the last layer of each block but the last, and the stem belongs to the first.
+    Each channel becomes ``pixel * factor + offset``, in BGR order where ``is_bgr``; ``factor`` is None where the
+    network of ``keras.applications`` does its preprocessing itself.
     """
 
     least_side: int
@@ -35,7 +35,7 @@ class Backbone:
 
     @property
     def n_blocks(self) -> int:
-        """How many blocks there are to unfreeze."""
+        """Number of blocks that can be unfrozen."""
         return len(self.block_ends) + 1
 
 
@@ -66,7 +66,7 @@ BACKBONES = {
 
 
 def images_problem(name: str, input_shape: tuple[int, ...]) -> str | None:
-    """Return the rule of the backbone ``name`` that images of ``input_shape`` break, or None."""
+    """Return the rule of the backbone ``name`` that images of ``input_shape`` break, or None if it takes them."""
     least = BACKBONES[name].least_side
     if len(input_shape) != 3:
         return f"{name} needs images (height, width, channels), got sequences of shape {input_shape}"
@@ -88,21 +88,21 @@ def build_backbone(
     """Build a backbone that takes raw pixels of 0..255, grey or RGB, and returns feature maps.
 
     ``weights`` is the path of a weights file without top, or None for random ones: the same ones each time, so that
-    features once computed stay right. The last ``unfrozen_blocks`` train, or all where there are no more. Their batch
-    normalization stays in inference mode with the statistics of the first training, as
-    https://keras.io/guides/transfer_learning advises; only after random weights, which have none, it trains too. The
+    cached features stay valid. The last ``unfrozen_blocks`` train, or all blocks where there are fewer. Their batch
+    normalization stays in inference mode with its pretrained statistics, as
+    https://keras.io/guides/transfer_learning advises; with random weights, which have none, it trains too. The
     backbone's own dropout is off.
 
     Raises:
         BackboneError: the weights do not fit the network.
     """
-    with _default_precision(precision), _fixed_randomness():
+    with _keras_defaults(precision):
         network = _without_top(name, (*input_shape[:-1], 3), weights)
         whole = _on_pixels(name, network, input_shape)
     _freeze(network, BACKBONES[name], unfrozen_blocks, trains_norms=weights is None)
     for layer in network.layers:
         if type(layer).__name__ == "Dropout":
-            layer.rate = 0.0  # a frozen network drops all the same, when the one around it trains
+            layer.rate = 0.0  # else it would be active in training, frozen or not
     return whole
 
 
@@ -144,31 +144,25 @@ def _freeze(network: Any, backbone: Backbone, unfrozen_blocks: int, *, trains_no
 
 
 def keras_reason(error: Exception) -> str:
-    """Return the sentence of Keras's message that tells the reason."""
+    """Return the sentence of Keras's message that gives the reason."""
     lines = [line for line in _ESCAPES.sub("", str(error)).splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith("Exception encountered")] or [type(error).__name__]
     return told[0].split(". Received")[0].removesuffix(".")
 
 
 @contextmanager
-def _default_precision(precision: str) -> Iterator[None]:
-    """Set Keras's own default for a while: networks of ``keras.applications`` take no dtype."""
+def _keras_defaults(precision: str) -> Iterator[None]:
+    """Set Keras's default precision and fix its random numbers: networks of ``keras.applications`` take neither.
+
+    Keras draws the seeds of layers that are given none from Python's random numbers.
+    """
     import keras
 
-    before = keras.config.dtype_policy()
+    policy, state = keras.config.dtype_policy(), random.getstate()
     keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-@contextmanager
-def _fixed_randomness() -> Iterator[None]:
-    """Fix Python's random numbers for a while, of which Keras makes the seeds of layers that are given none."""
-    before = random.getstate()
     random.seed(0)
     try:
         yield
     finally:
-        random.setstate(before)
+        keras.config.set_dtype_policy(policy)
+        random.setstate(state)

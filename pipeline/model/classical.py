@@ -1,4 +1,4 @@
-"""The classical model: kernel discriminant analysis on flattened images, a matter of seconds for 50,000 of them."""
+"""The classical model: kernel discriminant analysis on flattened images; it fits 50,000 of them in seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PRINCIPAL_COMPONENTS = 60
 _LANDMARKS = 2000
 _KERNEL_WIDTH = 0.7  # of the radial kernel, in units of 1 / variance of the images
 _SHRINKAGE = 1e-4
-MOST_IMAGES = 60_000  # more change little, and would not fit into memory as kernel features
+MOST_IMAGES = 60_000  # more improve little, and their kernel features would not fit into memory
 _IMAGES_FOR_COMPONENTS = 5_000
 
 
@@ -45,7 +45,7 @@ def fit_classical(images: ImageSet, *, seed: int) -> Any:
 
 
 def _sample(images: ImageSet, seed: int) -> Array:
-    """Return the indices of all images in random order, or of as many as can be had."""
+    """Return the indices of all images in random order, or of ``MOST_IMAGES`` of them."""
     return np.random.default_rng(seed).permutation(len(images.labels))[:MOST_IMAGES]
 
 
@@ -55,7 +55,7 @@ def predict_classical(model: Any, images: Pixels) -> Array:
 
 
 def count_parameters(model: Any) -> int:
-    """Return how many numbers were fitted."""
+    """Return the number of fitted parameters."""
     parts = model.named_steps
     fitted = (parts["components"].components_, parts["kernel"].components_, parts["kernel"].normalization_)
     return sum(array.size for array in (*fitted, parts["classes"].coef_, parts["classes"].intercept_))

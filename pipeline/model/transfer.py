@@ -1,4 +1,4 @@
-"""From an architecture with a backbone to its network: backbone, head, classes; whole, or in two parts."""
+"""From an architecture with a backbone to its network: backbone, head, classifier; whole, or in two parts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from pipeline.model.architecture import Architecture
 from pipeline.model.backbones import build_backbone
-from pipeline.model.network import classifier_layers, dropout_layer, head_layer
+from pipeline.model.network import LayerSpec, add_layers, classifier_layers, dropout, head_layer, scaling_layer
 
 
 def build_transfer_network(architecture: Architecture, *, weights: Path | None, precision: str = "float32") -> Any:
     """Build the whole network, uncompiled: raw images in, probabilities of shape (n, n_classes) in float32 out.
 
-    ``weights`` is a file with those of the backbone, or None for random ones; ``precision`` is a Keras dtype policy
+    ``weights`` is the weights file of the backbone, or None for random ones; ``precision`` is a Keras dtype policy
     name.
 
     Raises:
@@ -24,16 +24,12 @@ def build_transfer_network(architecture: Architecture, *, weights: Path | None, 
 
 
 def build_frozen_part(architecture: Architecture, *, weights: Path | None, precision: str = "float32") -> Any:
-    """Build the part from raw images to the backbone's feature maps.
-
-    Pixels other than those of 0..255 are brought there first.
-    """
+    """Build the part from raw images to the backbone's feature maps; it scales the pixels to 0..255 if need be."""
     import keras
 
-    scaling = architecture.pixel_scaling
     part = keras.Sequential([keras.Input(architecture.input_shape, name="pixels")], name="pixels_to_maps")
-    if not scaling.is_identity:
-        part.add(keras.layers.Rescaling(list(scaling.factor), list(scaling.offset), name="scaling", dtype=precision))
+    if not architecture.pixel_scaling.is_identity:
+        add_layers(part, [scaling_layer(architecture.pixel_scaling)], precision)
     part.add(
         build_backbone(
             architecture.backbone, input_shape=architecture.input_shape, weights=weights,
@@ -44,28 +40,24 @@ def build_frozen_part(architecture: Architecture, *, weights: Path | None, preci
 
 
 def join(part: Any, architecture: Architecture, precision: str = "float32") -> Any:
-    """Return the whole network on the layers of ``part``, which it shares, with a head that nobody has trained."""
+    """Return the whole network: the layers of ``part``, which it shares, then a head and an untrained classifier."""
     import keras
 
     network = keras.Sequential([keras.Input(architecture.input_shape, name="pixels"), *part.layers], name="network")
-    network.add(head_layer(architecture, precision))
-    for layer in _layers_above_head(architecture, precision):
-        network.add(layer)
+    add_layers(network, [head_layer(architecture), *_layers_after_head(architecture)], precision)
     return network
 
 
 def build_classifier(architecture: Architecture, *, n_features: int, precision: str = "float32") -> Any:
-    """Build the part above the head alone, uncompiled: it takes the head's vectors, of shape (n, n_features)."""
+    """Build the classifier alone, uncompiled: it takes the head's vectors, of shape (n, n_features)."""
     import keras
 
     network = keras.Sequential([keras.Input((n_features,), name="features")], name="classifier")
-    for layer in _layers_above_head(architecture, precision):
-        network.add(layer)
+    add_layers(network, _layers_after_head(architecture), precision)
     return network
 
 
-def _layers_above_head(architecture: Architecture, precision: str) -> Iterator[Any]:
-    # The head is the last pooling here, so the dropout below the last pooling drops from its vector.
-    if architecture.dropout_after_pool:
-        yield dropout_layer(architecture.dropout_after_pool, "dropout_after_pool", precision)
-    yield from classifier_layers(architecture, precision)
+def _layers_after_head(architecture: Architecture) -> Iterator[LayerSpec]:
+    # The head is the last pooling here, so the dropout after the last pooling applies to its vector.
+    yield from dropout(architecture.dropout_after_pool, "dropout_after_pool")
+    yield from classifier_layers(architecture)
