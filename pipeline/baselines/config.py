@@ -10,7 +10,6 @@ from pathlib import Path
 from pipeline.baselines.job import model_file_job
 from pipeline.data.source import TrainingData
 from pipeline.errors import SettingError, SpaceError, did_you_mean
-from pipeline.knobs.domain import Fixed
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.table import complete
 from pipeline.model.model_file import ModelFile, is_model_file, read_model_file
@@ -106,8 +105,7 @@ def read_config(config: str) -> Config:
 
 def _read_knobs(path: Path) -> KnobsConfig:
     space = read_space(path)
-    searched = ", ".join(space.searched)
-    if searched:
+    if searched := ", ".join(space.searched):
         raise SpaceError(f"{path}: train needs one value a knob, got a range or choices for {searched}; fix them")
-    fixed = {name: domain.value for name, domain in space.domains.items() if isinstance(domain, Fixed)}
-    return KnobsConfig(path.stem, Configuration(complete(fixed)))
+    values = {name: space.values(name)[0] for name in space.domains}
+    return KnobsConfig(path.stem, Configuration(complete(values)))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pipeline.knobs.values import Values
 
@@ -12,21 +12,17 @@ KnobValue = bool | int | float | str
 Knobs = dict[str, KnobValue]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Knob(Values):
-    """One knob: its type, the values that make sense at all, and the value of a space that leaves it out.
+    """One knob: its name, the values that it may take, and the value of a space that leaves it out.
 
-    ``part`` says what it is about: ``blocks`` (of convolutions), ``network`` (the rest of it), ``backbone``,
+    ``part`` says what it configures: ``blocks`` (of convolutions), ``network`` (the rest of it), ``backbone``,
     ``pixels`` (their scaling), ``images`` or ``training``.
     """
 
     name: str
-    kind: Literal["int", "float", "bool", "name"]
     default: KnobValue
     meaning: str
-    low: float = 0
-    high: float = 0
-    choices: tuple[str, ...] = field(default=())
     part: str = ""
 
 
@@ -35,16 +31,20 @@ def _part(part: str, *rows: Knob) -> tuple[Knob, ...]:
 
 
 def _int(name: str, default: int, low: int, high: int, meaning: str) -> Knob:
-    return Knob(name, "int", default, meaning, low, high)
+    return Knob("int", low, high, name=name, default=default, meaning=meaning)
 
 
 def _float(name: str, default: float, low: float, high: float, meaning: str) -> Knob:
-    return Knob(name, "float", default, meaning, low, high)
+    return Knob("float", low, high, name=name, default=default, meaning=meaning)
+
+
+def _bool(name: str, default: bool, meaning: str) -> Knob:
+    return Knob("bool", name=name, default=default, meaning=meaning)
 
 
 def _name(name: str, choices: tuple[str, ...], meaning: str) -> Knob:
-    """Make a knob of names; the first of ``choices`` is its default."""
-    return Knob(name, "name", choices[0], meaning, choices=choices)
+    """Make a categorical knob; the first of ``choices`` is its default."""
+    return Knob("name", choices=choices, name=name, default=choices[0], meaning=meaning)
 
 
 _ROWS = (
@@ -58,7 +58,7 @@ _ROWS = (
         _name("filter_pattern", ("between_blocks", "inside_block"),
               "where filters grow: from block to block, or from convolution to convolution, anew in each block"),
         _int("kernel_size", 3, 1, 11, "side of the convolution kernels, in pixels"),
-        Knob("batch_norm", "bool", True, "batch normalization between convolution and activation"),
+        _bool("batch_norm", True, "batch normalization between convolution and activation"),
         _float("batch_norm_momentum", 0.9, 0.0, 0.9999, "momentum of the moving averages of batch normalization"),
     ),
     *_part(
@@ -70,7 +70,7 @@ _ROWS = (
     *_part(
         "blocks",
         _name("pooling", ("max", "average", "strided"), "2x2 pooling, or a last convolution of stride 2 in its place"),
-        Knob("pool_first", "bool", False, "pooling before normalization and activation of its convolution: less work"),
+        _bool("pool_first", False, "pooling before normalization and activation of its convolution: less work"),
         _float("dropout_before_pool", 0.0, 0.0, 0.95, "dropout above the last pooling: where each later block starts"),
     ),
     *_part(
@@ -106,7 +106,7 @@ _ROWS = (
         _float("height_shift", 0.0, 0.0, 0.5, "training images moved up or down by up to this share of the height"),
         _float("shear_degrees", 0.0, 0.0, 80.0, "training images sheared by up to this angle, either way"),
         _float("zoom", 0.0, 0.0, 0.9, "training images resized along each axis: 0.2 shows 0.8 to 1.2 of it"),
-        Knob("horizontal_flip", "bool", False, "training images mirrored left and right, every other one"),
+        _bool("horizontal_flip", False, "training images mirrored left and right, every other one"),
         _float("brightness", 0.0, 0.0, 1.0, "training images made brighter or darker: 0.5 multiplies by 0.5 to 1.5"),
     ),
     *_part(
@@ -124,7 +124,7 @@ _ROWS = (
         _float("weight_decay", 0.0, 0.0, 1.0, "decoupled weight decay; adam and rmsprop have it too"),
         _float("momentum", 0.9, 0.0, 0.999, "momentum of sgd and rmsprop"),
         _float("label_smoothing", 0.0, 0.0, 0.9, "share of each label spread over all classes"),
-        Knob("class_weights", "bool", False, "training images weigh in the loss by how rare their class is"),
+        _bool("class_weights", False, "training images weigh in the loss by how rare their class is"),
         _int("epochs", 10, 1, 10_000, "most epochs; the schedule spans them"),
         _int("early_stopping_patience", 0, 0, 10_000, "epochs without a better metric that end a trial; 0: never"),
         _name("early_stopping_monitor", ("auto", "val_accuracy", "val_loss", "accuracy", "loss"),

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 
+@dataclass(frozen=True)
 class Values:
     """The values that a knob, or an argument of a layer, may take.
 
-    ``low`` and ``high`` bound numbers, ends included; ``choices`` lists the names of a named one.
+    ``low`` and ``high`` bound numbers, both included; ``choices`` are those of the kind ``name``. With ``axes``, a list
+    of that many values is allowed too: one for each axis of the image.
     """
 
     kind: Literal["int", "float", "bool", "name"]
-    low: float
-    high: float
-    choices: tuple[str, ...]
+    low: float = 0
+    high: float = 0
+    choices: tuple[str, ...] = ()
+    axes: int = 0
 
     def problem(self, value: object) -> str | None:
-        """Return the rule that ``value`` breaks, or None where it is allowed."""
+        """Return the rule that a single ``value`` breaks, or None where it is allowed."""
         if self.kind == "bool":
             return None if isinstance(value, bool) else "must be true or false"
         if self.kind == "name":

@@ -1,8 +1,9 @@
-"""YAML read by its nodes, which know their lines: every refusal names file, line, rule, value and fix."""
+"""Read YAML by its nodes, which know their lines: every refusal names file, line, rule, value and fix."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,17 +24,27 @@ class NodeReader:
     def __init__(self, source: str) -> None:
         self._source = source
 
+    def _sections(self, text: str, what: str, valid: Collection[str], required: tuple[str, ...]) -> Rows:
+        """Return the sections of a file, which holds ``what``."""
+        root = self._compose(text)
+        sections = self._mapping(root, f"{what} must have the section '{required[0]}'") if root else {}
+        self._check_keys(sections, valid, "section")
+        for section in required:
+            if section not in sections:
+                raise self._error_at(1, f"{what} must have the section '{section}'; add it")
+        return sections
+
     def _compose(self, text: str) -> yaml.Node | None:
         """Return the root of the document, or None where it is empty; no value is made yet."""
         try:
             return yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise self._error_at(line, f"not valid YAML ({error.problem}); mend that line") from error
+            raise self._error_at(line, f"not valid YAML ({error.problem}); correct that line") from error
         except yaml.YAMLError as error:
-            raise self._error_at(1, f"not valid YAML ({first_line(error)}); mend the file") from error
+            raise self._error_at(1, f"not valid YAML ({first_line(error)}); correct the file") from error
         except RecursionError as error:
-            raise self._error_at(1, "lists or mappings lie too deep in each other; mend the file") from error
+            raise self._error_at(1, "lists or mappings are nested too deeply; correct the file") from error
 
     def _scalar(self, node: yaml.Node) -> Any:
         if not isinstance(node, yaml.ScalarNode):
@@ -47,13 +58,35 @@ class NodeReader:
             return _number(value)
         return value
 
+    def _text(self, node: yaml.Node, label: str) -> str:
+        value = self._scalar(node)
+        if not isinstance(value, str) or not value:
+            raise self._error(node, f"{label} must be a text, got {value!r}; write it in quotes")
+        return value
+
     def _checked(self, node: yaml.Node, values: Values, label: str) -> Any:
-        """Return the single value of ``node`` where ``values`` allows it; ``label`` says whose it is."""
+        """Return the value of ``node`` if ``values`` allows it; ``label`` names it in messages."""
+        if values.axes and isinstance(node, yaml.SequenceNode):
+            rule = f"{label} must be one number or a list of {values.axes}, got {len(node.value)}; change it"
+            return tuple(self._single(item, values, label) for item in self._list(node, rule, values.axes, values.axes))
+        return self._single(node, values, label)
+
+    def _single(self, node: yaml.Node, values: Values, label: str) -> Any:
         value = self._scalar(node)
         if problem := values.problem(value):
-            near = f"; {did_you_mean(value, values.choices)}" if values.kind == "name" else "; change it"
-            raise self._error(node, f"{label} {problem}, got {value!r}{near}")
+            fix = did_you_mean(value, values.choices) if values.kind == "name" else "change it"
+            raise self._error(node, f"{label} {problem}, got {value!r}; {fix}")
         return values.cast(value)
+
+    def _values(self, rows: Rows, table: Mapping[str, Values], owner: str = "") -> dict[str, Any]:
+        """Return the checked values of rows whose keys are those of ``table``."""
+        return {name: self._checked(node, table[name], f"'{name}'{owner}") for name, (_, node) in rows.items()}
+
+    def _list(self, node: yaml.Node, rule: str, least: int = 0, most: float = math.inf) -> list[yaml.Node]:
+        """Return the items of a list of ``least`` to ``most`` of them; ``rule`` is the message of a refusal."""
+        if not isinstance(node, yaml.SequenceNode) or not least <= len(node.value) <= most:
+            raise self._error(node, rule)
+        return list(node.value)
 
     def _mapping(self, node: yaml.Node, rule: str) -> Rows:
         if not isinstance(node, yaml.MappingNode):
@@ -63,16 +96,16 @@ class NodeReader:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._error(key, "a name is needed here, got a list or a mapping; write 'name: value' lines")
             if key.value in rows:
-                raise self._error(key, f"'{key.value}' stands here twice; drop one of them")
+                raise self._error(key, f"'{key.value}' stands here twice; remove one of them")
             rows[key.value] = (key, value)
         return rows
 
-    def _check_keys(self, rows: Rows, valid: Iterable[str], noun: str, owner: str = "") -> None:
-        """Refuse the first key that is not ``valid``; ``noun`` says what the keys are, ``owner`` whose."""
-        names = tuple(valid)
+    def _check_keys(self, rows: Rows, valid: Collection[str], noun: str, owner: str = "") -> None:
+        """Refuse the first key that is not ``valid``; messages call it a ``noun`` of the ``owner``."""
         for name, (key, _) in rows.items():
-            if name not in names:
-                raise self._error(key, f"unknown {noun} '{name}'{owner}; {did_you_mean(name, names)}")
+            if name not in valid:
+                fix = did_you_mean(name, valid) if valid else "it takes none"
+                raise self._error(key, f"unknown {noun} '{name}'{owner}; {fix}")
 
     def _error(self, node: yaml.Node, text: str) -> InputError:
         return self._error_at(node.start_mark.line + 1, text)
@@ -81,11 +114,11 @@ class NodeReader:
         return self.error_class(f"{self._source}:{line}: {' '.join(text.splitlines())}")
 
 
-def read_text(path: Path, *, error_class: type[InputError], what: str, fix: str) -> str:
+def read_text(path: Path, *, error_class: type[InputError], what: str, fix: str = "check the path") -> str:
     """Return the text of the file that holds ``what``.
 
     Raises:
-        InputError: of ``error_class``, where the file is missing or no text.
+        InputError: of ``error_class``, where the file is missing or not text.
     """
     try:
         return path.read_text(encoding="utf-8")

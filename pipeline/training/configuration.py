@@ -19,7 +19,7 @@ from pipeline.training.transfer import bind_transfer
 
 @dataclass(frozen=True)
 class Configuration:
-    """All ``knobs``, and the ``model_file`` model that takes the place of those that describe the network."""
+    """All ``knobs``, and the ``model_file`` that replaces those that describe the network."""
 
     knobs: Knobs
     model_file: ModelFile | None = None

@@ -12,7 +12,7 @@ import pytest
 from optuna.trial import FixedTrial
 
 from pipeline.errors import SpaceError
-from pipeline.knobs.domain import Choices, Domain, Fixed, Range
+from pipeline.knobs.domain import Choices, Domain, Range, fixed
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS
@@ -55,7 +55,7 @@ def test_general_space_names_every_knob_in_the_tables_order_and_fixes_defaults()
 
     assert domains.keys() == KNOBS.keys()
     ranges = [knob for name, knob in KNOBS.items() if name.startswith(("plateau_", "early_")) or knob.kind == "bool"]
-    unlike = [knob.name for knob in ranges if domains[knob.name] != Fixed(knob.default)]
+    unlike = [knob.name for knob in ranges if domains[knob.name] != fixed(knob.default)]
     assert unlike == ["pool_first"]
 
 
@@ -72,19 +72,19 @@ def test_shipped_space_draws_only_values_that_the_table_allows(path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "domain"),
     [
-        ("blocks: 4", Fixed(4)),
-        ("blocks: 4.0", Fixed(4)),
-        ("batch_norm: false", Fixed(False)),
-        ("activation: selu", Fixed("selu")),
-        ("activation: 'selu'", Fixed("selu")),
-        ("filter_growth: 2", Fixed(2.0)),
-        ("learning_rate: 1e-3", Fixed(0.001)),
-        ("learning_rate: 1.0e-3", Fixed(0.001)),
-        ("learning_rate: 3E-4", Fixed(0.0003)),
+        ("blocks: 4", fixed(4)),
+        ("blocks: 4.0", fixed(4)),
+        ("batch_norm: false", fixed(False)),
+        ("activation: selu", fixed("selu")),
+        ("activation: 'selu'", fixed("selu")),
+        ("filter_growth: 2", fixed(2.0)),
+        ("learning_rate: 1e-3", fixed(0.001)),
+        ("learning_rate: 1.0e-3", fixed(0.001)),
+        ("learning_rate: 3E-4", fixed(0.0003)),
         ("filters: {choices: [16, 32]}", Choices((16, 32))),
         ("label_smoothing: {choices: [0, 1e-1]}", Choices((0.0, 0.1))),
         ("batch_norm: {choices: [true, false]}", Choices((True, False))),
-        ("filters: {choices: [16]}", Fixed(16)),
+        ("filters: {choices: [16]}", fixed(16)),
         ("blocks: {low: 1, high: 3}", Range(1.0, 3.0)),
         ("learning_rate: {low: 1e-4, high: 1, log: true}", Range(0.0001, 1.0, log=True)),
         ("fc_dropout: {low: 0, high: 0.5, step: 0.1}", Range(0.0, 0.5, step=0.1)),
@@ -136,7 +136,7 @@ def test_suggest_gives_each_knob_its_own_type(read: Read) -> None:
 @pytest.mark.parametrize(
     ("domain", "inside", "outside"),
     [
-        (Fixed(3), [3], [4]),
+        (fixed(3), [3], [4]),
         (Choices(("relu", "elu")), ["elu"], ["tanh"]),
         (Range(1, 3), [1, 3], [0, 4, "relu"]),
         (Range(0, 0.3, step=0.1), [0, 0.1, 0.3], [0.15, 0.4]),
@@ -159,14 +159,14 @@ def test_range_whose_steps_miss_its_end_is_drawn_up_to_the_last_step() -> None:
 @pytest.mark.parametrize(
     ("domain", "limit", "left", "max_epochs"),
     [
-        (None, 4, Fixed(4), 4),
-        (Fixed(15), 4, Fixed(4), 4),
-        (Fixed(3), 4, Fixed(3), 3),
+        (None, 4, fixed(4), 4),
+        (fixed(15), 4, fixed(4), 4),
+        (fixed(3), 4, fixed(3), 3),
         (Choices((2, 8, 16)), 4, Choices((2, 4)), 4),
-        (Choices((8, 16)), 4, Fixed(4), 4),
+        (Choices((8, 16)), 4, fixed(4), 4),
         (Range(2, 16), 4, Range(2, 4), 4),
         (Range(2, 3), 4, Range(2, 3), 3),
-        (Range(8, 16), 4, Fixed(4), 4),
+        (Range(8, 16), 4, fixed(4), 4),
         (Range(2, 20, step=5), 15, Range(2, 15, step=5), 12),
         (Range(2, 16), None, Range(2, 16), 16),
     ],
@@ -181,7 +181,7 @@ def test_epochs_are_capped(domain: Domain | None, limit: int | None, left: Domai
 
 
 @pytest.mark.parametrize(
-    "domain", [Fixed(15), Choices((2, 8, 15)), Range(2, 15), Range(5, 20, step=5)], ids=lambda domain: repr(domain)
+    "domain", [fixed(15), Choices((2, 8, 15)), Range(2, 15), Range(5, 20, step=5)], ids=lambda domain: repr(domain)
 )
 @pytest.mark.parametrize("limit", [3, 7, 12])
 def test_first_trials_stay_inside_capped_epochs(domain: Domain, limit: int) -> None:
@@ -235,7 +235,7 @@ def test_grid_is_refused_where_it_is_too_large_to_go_through(read: Read) -> None
         space.grid()
 
 
-FINGERPRINTED = space_of(blocks=Range(1, 3), activation=Choices(("relu", "elu")), filters=Fixed(8))
+FINGERPRINTED = space_of(blocks=Range(1, 3), activation=Choices(("relu", "elu")), filters=fixed(8))
 
 
 @pytest.mark.parametrize(
@@ -245,15 +245,32 @@ FINGERPRINTED = space_of(blocks=Range(1, 3), activation=Choices(("relu", "elu"))
         {"blocks": Range(1, 3, log=True)},
         {"blocks": Range(1, 3, step=2)},
         {"activation": Choices(("relu", "tanh"))},
-        {"filters": Fixed(16)},
+        {"filters": fixed(16)},
         {"filters": Choices((8, 16))},
-        {"epochs": Fixed(3)},
+        {"epochs": fixed(3)},
     ],
 )
 def test_fingerprint_changes_with_a_domain(change: dict[str, Domain]) -> None:
     changed = SearchSpace("space.yaml", {**FINGERPRINTED.domains, **change})
 
     assert changed.fingerprint != FINGERPRINTED.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("text", "fingerprint"),
+    [
+        ("blocks: {low: 1, high: 3}", "169f9084a9"),
+        ("filters: {low: 8, high: 64, step: 8}", "61abe3679e"),
+        ("filter_growth: {low: 1, high: 3, step: 1}", "06bc761037"),
+        ("learning_rate: {low: 1e-4, high: 1, log: true}", "2cf4ba8bfa"),
+        ("activation: {choices: [relu, elu]}", "03cbced65f"),
+        ("filters: {choices: [8]}", "b9597365f9"),
+        ("filters: 8", "b9597365f9"),
+        ("filters: 32", "44136fa355"),
+    ],
+)
+def test_fingerprint_is_that_of_recorded_studies(read: Read, text: str, fingerprint: str) -> None:
+    assert read(f"knobs: {{{text}}}").fingerprint == fingerprint
 
 
 def test_fingerprint_is_that_of_the_domains_and_not_of_the_file() -> None:
@@ -307,10 +324,10 @@ def test_hand_made_model_outside_the_space_is_refused_as_a_first_trial(
 
 
 def test_knob_at_its_default_is_the_same_as_one_that_is_left_out() -> None:
-    named = SearchSpace("x", {**FINGERPRINTED.domains, "momentum": Fixed(0.9)})
+    named = SearchSpace("x", {**FINGERPRINTED.domains, "momentum": fixed(0.9)})
 
     assert named.fingerprint == FINGERPRINTED.fingerprint
-    assert SearchSpace("x", {**FINGERPRINTED.domains, "momentum": Fixed(0.8)}).fingerprint != named.fingerprint
+    assert SearchSpace("x", {**FINGERPRINTED.domains, "momentum": fixed(0.8)}).fingerprint != named.fingerprint
 
 
 @pytest.mark.parametrize(

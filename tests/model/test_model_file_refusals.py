@@ -40,7 +40,7 @@ LAYER_REFUSALS = {
     "AveragePooling2D": "AveragePooling2D needs 'pool_size'; write '- AveragePooling2D: {pool_size: ...}'",
     "Dense: {unit: 3}": "unknown argument 'unit' of Dense; did you mean 'units'?",
     "Dense: {units: 3, kernel_regularizer: l2}": "unknown argument 'kernel_regularizer' of Dense; did you mean 'ker",
-    "Dense: {units: 3, units: 4}": "'units' stands here twice; drop one of them",
+    "Dense: {units: 3, units: 4}": "'units' stands here twice; remove one of them",
     "ReLU: {max_value: 6}": "unknown argument 'max_value' of ReLU; it takes none",
     "Dense: {units: three}": "'units' of Dense must be a number, got 'three'; change it",
     "Dense: {units: '3'}": "'units' of Dense must be a number, got '3'; change it",
@@ -75,12 +75,12 @@ LAYER_REFUSALS = {
 }
 
 ENDINGS = {
-    "  - Flatten\n  - MaxPooling2D\n": (5, "MaxPooling2D cannot stand below a layer that flattens; move it above"),
-    "  - GlobalMaxPooling2D\n  - Conv2D: {filters: 4, kernel_size: 3}\n": (5, "Conv2D cannot stand below a layer that"),
+    "  - Flatten\n  - MaxPooling2D\n": (5, "MaxPooling2D cannot follow a layer that flattens; move it before"),
+    "  - GlobalMaxPooling2D\n  - Conv2D: {filters: 4, kernel_size: 3}\n": (5, "Conv2D cannot follow a layer that"),
     "  - Flatten\n  - Dense: {units: 2}\n": (5, "the last layer must give class probabilities, got Dense; add '- Sof"),
     "  - Softmax\n  - ReLU\n": (5, "the last layer must give class probabilities, got ReLU; add '- Softmax'"),
     "  - Dropout: {rate: 0.1}\n": (4, "the last layer must give class probabilities, got Dropout; add '- Softmax'"),
-    "  - Dense: {units: 2}\n  - Softmax\n": (5, "one row of probabilities an image, got one for each place in it; add"),
+    "  - Dense: {units: 2}\n  - Softmax\n": (5, "one row of probabilities per image, got one per position; add"),
     "  - ReLU\n  - Backbone: {name: VGG16}\n": (5, "Backbone must be the first layer; move it there"),
     "  - !!python/object:os.system {}\n": (4, "a layer must have one name, got none; write '- Dense: {units: 10}'"),
 }
@@ -110,16 +110,16 @@ SECTION_REFUSALS = {
     "training: {epochs: 0}": "'epochs' must lie between 1 and 10000, got 0; change it",
     "training: {optimizer: adm}": "got 'adm'; did you mean 'adam'?",
     "training: {epochs: [3]}": SINGLE,
-    "training: {filters: 8}": "'filters' is a knob of the network, which 'layers' lists; drop it",
+    "training: {filters: 8}": "'filters' is a knob of the network, which 'layers' lists; remove it",
     "training: {learning_rate: 0}": "'learning_rate' must lie between 1e-07 and 10, got 0; change it",
-    "training: {early_stopping_monitor: val_loss}": "'early_stopping_monitor' does nothing without "
-    "'early_stopping_patience'; add that, or drop this",
-    "training: {plateau_factor: 0.1}": "'plateau_factor' does nothing without 'learning_rate_schedule: plateau'; add",
-    "training: {plateau_cooldown: 1, learning_rate_schedule: cosine}": "'plateau_cooldown' does nothing without 'learn",
-    "training: {plateau_monitor: loss}": "'plateau_monitor' does nothing without 'learning_rate_schedule: plateau'; a",
+    "training: {early_stopping_monitor: val_loss}": "'early_stopping_monitor' has no effect without "
+    "'early_stopping_patience'; add that, or remove this",
+    "training: {plateau_factor: 0.1}": "'plateau_factor' has no effect without 'learning_rate_schedule: plateau'; add",
+    "training: {plateau_cooldown: 1, learning_rate_schedule: cosine}": "'plateau_cooldown' has no effect without 'lear",
+    "training: {plateau_monitor: loss}": "'plateau_monitor' has no effect without 'learning_rate_schedule: plateau'; a",
     "training: {plateau_factor: 1, learning_rate_schedule: plateau}": "'plateau_factor' must lie between 0.001 and",
     "training: {validation_share: 0.2}": "unknown training setting 'validation_share'; use one of: ",
-    "training: {output: sigmoid}": "'output' is a knob of the network, which 'layers' lists; drop it",
+    "training: {output: sigmoid}": "'output' is a knob of the network, which 'layers' lists; remove it",
     "training: {augmentation: shift}": "got 'shift'; did you mean 'shifts'?",
     "training: {augmentation: {zoom: 0.2}}": SINGLE,
     "training: {zom: 0.2}": "unknown training setting 'zom'; did you mean 'zoom'?",
@@ -140,11 +140,11 @@ SECTIONS = {"input_shape": "input_shape: [8, 8, 1]", "layers": "layers: [Flatten
 FILE_REFUSALS = [
     ("", 1, "a hand-made model must have the section 'input_shape'; add it"),
     ("input_shape: [8, 8, 1]\n", 1, "a hand-made model must have the section 'layers'; add it"),
-    ("- Flatten\n", 1, "a hand-made model must have sections; write 'name: value' lines"),
+    ("- Flatten\n", 1, "a hand-made model must have the section 'input_shape'; write 'name: value' lines"),
     ("layers:\n  - Dense: {units: 2\n", 3, "not valid YAML ("),
-    ("dataset: mnist\ndataset: mnist\n", 2, "'dataset' stands here twice; drop one of them"),
-    ("layers: *missing\n", 1, "not valid YAML (found undefined alias 'missing'); mend that line"),
-    ("layers: " + "[" * 5000 + "]" * 5000 + "\n", 1, "lists or mappings lie too deep in each other; mend the file"),
+    ("dataset: mnist\ndataset: mnist\n", 2, "'dataset' stands here twice; remove one of them"),
+    ("layers: *missing\n", 1, "not valid YAML (found undefined alias 'missing'); correct that line"),
+    ("layers: " + "[" * 5000 + "]" * 5000 + "\n", 1, "lists or mappings are nested too deeply; correct the file"),
     ("dataset: mnist\x00\n", 1, "not valid YAML ("),
 ]
 
@@ -154,7 +154,7 @@ BUILD_REFUSALS = [
         "  - MaxPooling2D: {pool_size: 9}\n" + ENDING,
         3,
         "MaxPooling2D does not fit its input of shape (8, 8, 1) (Computed output size would be zero or negative); "
-        "change its arguments or the layers above it, or use larger images",
+        "change its arguments or the layers before it, or use larger images",
     ),
     (
         "  - ReLU\n  - Conv2D: {filters: 2, kernel_size: 9}\n" + ENDING,
@@ -167,7 +167,7 @@ BUILD_REFUSALS = [
         "Conv2D does not fit its input of shape (8, 8, 1) (",
     ),
     ("  - Flatten\n  - Dense: {units: 1}\n  - Softmax\n", 5, "softmax needs two classes or more, got 1; use sigmoid"),
-    ("  - Flatten\n  - Dense: {units: 2, activation: sigmoid}\n", 4, "sigmoid must end one unit, got 2; use softmax"),
+    ("  - Flatten\n  - Dense: {units: 2, activation: sigmoid}\n", 4, "sigmoid needs one unit, got 2; use softmax"),
 ]
 
 
@@ -247,7 +247,7 @@ def test_wrong_count_of_parameters_is_refused_with_the_line_of_the_layers(tmp_pa
 
     assert refused == (
         "mine.yaml:4: the layers from here on have 130 parameters, but n_parameters says 1,234; "
-        "mend the layers, or n_parameters"
+        "correct the layers, or n_parameters"
     )
 
 

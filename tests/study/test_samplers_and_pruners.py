@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from pipeline.errors import SettingError, SpaceError
-from pipeline.knobs.domain import Choices, Fixed, Range
+from pipeline.knobs.domain import Choices, Range, fixed
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS, Knobs
 from pipeline.settings import PRUNERS, SAMPLERS
@@ -26,7 +26,7 @@ MIXED = SearchSpace(
         "learning_rate": Range(1e-4, 1e-1, log=True),
         "optimizer": Choices(("adam", "sgd")),
         "batch_norm": Choices((True, False)),
-        "head": Fixed("flatten"),
+        "head": fixed("flatten"),
     },
 )
 GRID = SearchSpace(
@@ -35,7 +35,7 @@ GRID = SearchSpace(
         "blocks": Range(1, 3),
         "dropout_after_pool": Range(0.0, 0.5, step=0.25),
         "optimizer": Choices(("adam", "sgd")),
-        "head": Fixed("flatten"),
+        "head": fixed("flatten"),
     },
 )
 GRID_POINTS = set(itertools.product((1, 2, 3), (0.0, 0.25, 0.5), ("adam", "sgd")))
@@ -143,7 +143,7 @@ def test_grid_visits_each_point_once_and_is_then_exhausted() -> None:
 def test_other_samplers_never_end(sampler: str) -> None:
     study = optuna.create_study()
     study.add_trial(optuna.trial.create_trial(value=1.0))
-    assert not is_exhausted(sampler, SearchSpace("one.yaml", {"blocks": Fixed(1)}), study)
+    assert not is_exhausted(sampler, SearchSpace("one.yaml", {"blocks": fixed(1)}), study)
 
 
 def test_grid_refuses_a_range_without_step_and_names_it() -> None:

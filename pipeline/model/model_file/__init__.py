@@ -1,7 +1,7 @@
-"""Hand-made models: a small YAML file that lists layers in order, read without evaluating anything, built by Keras.
+"""Model files: small YAML files that list the layers of a hand-made model; nothing in them is evaluated.
 
-file -> ``reader`` (with ``layer_reader``; what is allowed stands in ``layer_table`` and ``training_table``)
--> ``description`` (frozen) -> ``network``
+file -> ``reader`` (allowed layers are in ``layer_table``, their order is checked by ``layer_order``)
+-> ``description`` (frozen) -> ``network`` (built by Keras)
 """
 
 from pipeline.model.model_file.description import Layer, ModelFile, Reported

@@ -1,9 +1,10 @@
-"""What the file of a hand-made model says, frozen."""
+"""The content of a model file, frozen."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from pipeline.errors import ModelFileError
 from pipeline.knobs.table import Knobs, KnobValue, complete
 
 ArgumentValue = KnobValue | tuple[int, ...]
@@ -13,7 +14,7 @@ DROPOUTS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D")
 
 @dataclass(frozen=True)
 class Reported:
-    """A result that a document states; ``on`` is None where it does not say on which images."""
+    """A result that a document reports; ``on`` is None where it does not say on which images."""
 
     accuracy: float
     on: str | None = None
@@ -24,7 +25,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: Keras's own name for it, its arguments, and the line where it stands in the file."""
+    """One layer: its Keras class, its arguments, and its line in the file."""
 
     kind: str
     arguments: dict[str, ArgumentValue]
@@ -38,31 +39,31 @@ class Layer:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A hand-made model.
+    """A hand-made model, as its file describes it.
 
-    ``source`` is the file and ``text`` what stands in it, ``n_parameters`` what it says that the layers have.
-    ``training`` holds the knobs that it states and no others: those of the training and of the images, since the
-    layers are the network. ``network_knobs`` are those that give the very same layers, None where none do.
+    ``source`` is the path of the file, ``text`` its content, ``n_parameters`` the count that it states. ``training``
+    holds the knobs that it sets, of training and images only: the layers are the network. ``knobs`` are the knobs of
+    the network that give exactly these layers; None where it states none.
     """
 
     name: str
     source: str
-    dataset: str | None
     input_shape: tuple[int, ...]
-    n_parameters: int | None
-    reported: tuple[Reported, ...]
-    training: Knobs
     layers: tuple[Layer, ...]
-    network_knobs: Knobs | None = None
+    dataset: str | None = None
+    n_parameters: int | None = None
+    reported: tuple[Reported, ...] = ()
+    training: Knobs = field(default_factory=dict)
+    knobs: Knobs | None = None
     text: str = ""
 
     def as_point(self) -> Knobs | None:
-        """Return all knobs of the point of a search space that the model is, None where it is none."""
-        return None if self.network_knobs is None else complete({**self.network_knobs, **self.training})
+        """Return all knobs of the model as a point of a search space, or None where knobs cannot describe it."""
+        return None if self.knobs is None else complete({**self.knobs, **self.training})
 
     @property
     def n_classes(self) -> int | None:
-        """Classes that the model tells apart; None where no layer states it."""
+        """Number of classes; None where no layer states it."""
         units = [layer.arguments["units"] for layer in self.layers if "units" in layer.arguments]
         if self.is_binary or not units:
             return 2 if self.is_binary else None
@@ -70,26 +71,36 @@ class ModelFile:
 
     @property
     def output_index(self) -> int:
-        """Index of the layer that gives the class probabilities: the last one that is no dropout."""
-        return max(index for index, layer in enumerate(self.layers) if layer.kind not in DROPOUTS)
+        """Index of the layer that gives the class probabilities: the last one that is not a dropout."""
+        others = [index for index, layer in enumerate(self.layers) if layer.kind not in DROPOUTS]
+        return others[-1] if others else len(self.layers) - 1
+
+    @property
+    def output(self) -> Layer:
+        """The layer that gives the class probabilities."""
+        return self.layers[self.output_index]
 
     @property
     def is_binary(self) -> bool:
         """Whether the output is one sigmoid unit: the probability of the second of two classes."""
-        return self.layers[self.output_index].activation == "sigmoid"
+        return self.output.activation == "sigmoid"
 
     @property
     def backbone(self) -> Layer | None:
-        """The backbone that the layers stand on, or None."""
+        """The backbone that the network starts with, or None."""
         return self.layers[0] if self.layers[0].kind == "Backbone" else None
 
     @property
     def pretrained_backbone(self) -> str | None:
-        """The backbone that starts from ImageNet weights, or None."""
+        """Name of the backbone that starts from ImageNet weights, or None."""
         if self.backbone is None or self.backbone.arguments.get("weights") == "random":
             return None
         return str(self.backbone.arguments["name"])
 
     def at(self, input_shape: tuple[int, ...]) -> ModelFile:
-        """Return the same layers for images of another shape, whose parameters nobody has counted."""
+        """Return the same layers for images of another shape, with no stated count of parameters."""
         return self if input_shape == self.input_shape else replace(self, input_shape=input_shape, n_parameters=None)
+
+    def error(self, layer: Layer, text: str) -> ModelFileError:
+        """Return the error that names file and line of ``layer``."""
+        return ModelFileError(f"{self.source}:{layer.line}: {text}")

@@ -34,7 +34,7 @@ def find_point(name: str) -> Knobs:
     """
     if not is_document(name):
         raise ModelFileError(
-            f"a first trial must be knobs, or a hand-made model of the documents, got '{name}'; "
+            f"a first trial must be knobs, or the name of a hand-made model of the documents, got '{name}'; "
             f"{did_you_mean(name, document_names())}"
         )
     point = read_document(name).as_point()
