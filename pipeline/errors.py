@@ -4,7 +4,7 @@ PipelineError                       (1: an unforeseen failure)
 ├── InputError                      (2: unusable input; nothing was written)
 │   ├── SettingError                an option of the command line
 │   ├── SpaceError                  a search space file
-│   ├── ModelFileError              a file with a hand-made model
+│   ├── ModelFileError              the file of a hand-made model
 │   ├── OutputError                 a network whose output does not fit the data's classes
 │   ├── BackboneError               a backbone: its images, or its weights
 │   └── DataError                   a data set
@@ -42,7 +42,7 @@ class SpaceError(InputError):
 
 
 class ModelFileError(InputError):
-    """A file with a hand-made model that cannot be used."""
+    """The file of a hand-made model that cannot be used."""
 
 
 class OutputError(InputError):

@@ -1,4 +1,4 @@
-"""The table of all knobs: one row a knob; what it does is written at the one place where it acts."""
+"""The table of all knobs, one row each; every knob acts in one place of the code."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def _name(name: str, choices: tuple[str, ...], meaning: str) -> Knob:
 _ROWS = (
     *_part(
         "blocks",
-        _int("blocks", 3, 1, 8, "blocks of convolutions, each closed by a pooling"),
-        _int("convs_per_block", 1, 1, 6, "convolutions in a block"),
-        _int("last_block_extra_convs", 0, 0, 4, "convolutions that the last block has beyond convs_per_block"),
+        _int("blocks", 3, 1, 8, "number of convolutional blocks, each ended by a pooling"),
+        _int("convs_per_block", 1, 1, 6, "convolutions per block"),
+        _int("last_block_extra_convs", 0, 0, 4, "additional convolutions in the last block"),
         _int("filters", 32, 1, 1024, "filters of the first convolution"),
-        _float("filter_growth", 2.0, 0.5, 4.0, "factor of the filters from one step of filter_pattern to the next"),
+        _float("filter_growth", 2.0, 0.5, 4.0, "factor by which filters grow at each step of filter_pattern"),
         _name("filter_pattern", ("between_blocks", "inside_block"),
-              "where filters grow: from block to block, or from convolution to convolution, anew in each block"),
-        _int("kernel_size", 3, 1, 11, "side of the convolution kernels, in pixels"),
+              "where filters grow: from block to block, or from convolution to convolution within each block"),
+        _int("kernel_size", 3, 1, 11, "side of the convolution kernels in pixels"),
         _bool("batch_norm", True, "batch normalization between convolution and activation"),
         _float("batch_norm_momentum", 0.9, 0.0, 0.9999, "momentum of the moving averages of batch normalization"),
     ),
@@ -65,70 +65,71 @@ _ROWS = (
         "network",
         _name("activation", ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"), "activation function"),
         _name("kernel_initializer", ("he_normal", "he_uniform", "glorot_uniform", "glorot_normal", "lecun_normal"),
-              "distribution that the kernels start from"),
+              "initializer of the kernels"),
     ),
     *_part(
         "blocks",
-        _name("pooling", ("max", "average", "strided"), "2x2 pooling, or a last convolution of stride 2 in its place"),
-        _bool("pool_first", False, "pooling before normalization and activation of its convolution: less work"),
-        _float("dropout_before_pool", 0.0, 0.0, 0.95, "dropout above the last pooling: where each later block starts"),
+        _name("pooling", ("max", "average", "strided"), "2x2 pooling, or a stride of 2 in the last convolution"),
+        _bool("pool_first", False, "pool before normalization and activation, which is cheaper"),
+        _float("dropout_before_pool", 0.0, 0.0, 0.95,
+               "dropout rate between blocks; of a single block, before its pooling"),
     ),
     *_part(
         "network",
-        _float("dropout_after_pool", 0.0, 0.0, 0.95, "dropout below the last pooling"),
-        _name("head", ("global_average", "global_max", "flatten"), "how the last feature maps become a vector"),
-        _int("fc_depth", 0, 0, 5, "dense (fully connected) layers before the classes"),
+        _float("dropout_after_pool", 0.0, 0.0, 0.95, "dropout rate after the last pooling"),
+        _name("head", ("global_average", "global_max", "flatten"), "how the last feature maps are reduced to a vector"),
+        _int("fc_depth", 0, 0, 5, "number of dense (fully connected) layers before the output"),
         _int("fc_units", 128, 1, 8192, "units of the first dense layer"),
-        _float("fc_growth", 1.0, 0.1, 4.0, "factor of the units from one dense layer to the next"),
-        _float("fc_dropout", 0.0, 0.0, 0.95, "dropout after each dense layer"),
-        _name("output", ("softmax", "sigmoid"), "a probability a class; or, for two classes, one unit for the second"),
+        _float("fc_growth", 1.0, 0.1, 4.0, "factor by which units grow from one dense layer to the next"),
+        _float("fc_dropout", 0.0, 0.0, 0.95, "dropout rate after each dense layer"),
+        _name("output", ("softmax", "sigmoid"), "one unit per class, or for two classes one sigmoid unit"),
     ),
     *_part(
         "backbone",
         _name("backbone", ("none", "VGG16", "InceptionV3", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetV2B0"),
-              "network of keras.applications below the head; its own preprocessing takes the place of scaling"),
-        _name("backbone_weights", ("imagenet", "random"), "what the backbone starts from"),
-        _int("unfrozen_blocks", 0, 0, 11, "last blocks of the backbone that train; 0: it is frozen"),
+              "network of keras.applications before the head; its own preprocessing replaces scaling"),
+        _name("backbone_weights", ("imagenet", "random"), "initial weights of the backbone"),
+        _int("unfrozen_blocks", 0, 0, 11, "number of last blocks of the backbone that are trained; 0: it is frozen"),
     ),
     *_part(
         "pixels",
         _name("scaling", ("zero_one", "standard", "min_max", "min_max_per_channel"),
-              "pixels scaled to 0..1, to mean 0 and deviation 1 a channel, or by the least and greatest of them"),
+              "pixel scaling: to 0..1, to mean 0 and deviation 1 per channel, or by minimum and maximum"),
     ),
     *_part(
         "images",
-        _int("image_size", 0, 0, 4096, "side in pixels that images are resized to; 0: as they are (photographs: 96)"),
+        _int("image_size", 0, 0, 4096, "side in pixels that images are resized to; 0: not resized (photographs: 96)"),
         _name("augmentation", ("none", "shifts", "flips_and_shifts", "heavy"),
-              "random changes to training images; heavy adds larger shifts, contrast and erased squares"),
-        # Ranges of further changes; where the preset has the same one, the larger counts.
-        _float("rotation_degrees", 0.0, 0.0, 180.0, "training images turned by up to so much, either way"),
-        _float("width_shift", 0.0, 0.0, 0.5, "training images moved across by up to this share of the width"),
-        _float("height_shift", 0.0, 0.0, 0.5, "training images moved up or down by up to this share of the height"),
-        _float("shear_degrees", 0.0, 0.0, 80.0, "training images sheared by up to this angle, either way"),
-        _float("zoom", 0.0, 0.0, 0.9, "training images resized along each axis: 0.2 shows 0.8 to 1.2 of it"),
-        _bool("horizontal_flip", False, "training images mirrored left and right, every other one"),
-        _float("brightness", 0.0, 0.0, 1.0, "training images made brighter or darker: 0.5 multiplies by 0.5 to 1.5"),
+              "augmentation preset for training images; heavy adds larger shifts, contrast and random erasing"),
+        # Ranges of further changes; where the preset has the same one, the larger range applies.
+        _float("rotation_degrees", 0.0, 0.0, 180.0, "largest random rotation of training images, either way"),
+        _float("width_shift", 0.0, 0.0, 0.5, "largest random shift of training images, as a share of the width"),
+        _float("height_shift", 0.0, 0.0, 0.5, "largest random shift of training images, as a share of the height"),
+        _float("shear_degrees", 0.0, 0.0, 80.0, "largest random shear of training images, either way"),
+        _float("zoom", 0.0, 0.0, 0.9, "random zoom of training images along each axis: 0.2 is a factor of 0.8 to 1.2"),
+        _bool("horizontal_flip", False, "random horizontal flip of training images, with probability 0.5"),
+        _float("brightness", 0.0, 0.0, 1.0, "random brightness of training images: 0.5 is a factor of 0.5 to 1.5"),
     ),
     *_part(
         "training",
-        _int("batch_size", 128, 1, 8192, "images a training step"),
+        _int("batch_size", 128, 1, 8192, "images per training step"),
         _name("optimizer", ("adam", "adamw", "sgd", "rmsprop"), "optimizer; sgd has Nesterov momentum"),
-        _float("learning_rate", 0.001, 1e-7, 10.0, "learning rate; the peak, where there is a schedule"),
+        _float("learning_rate", 0.001, 1e-7, 10.0, "learning rate; with a schedule, its peak"),
         _name("learning_rate_schedule", ("constant", "cosine", "one_cycle", "plateau"),
-              "course of the learning rate: cosine has a warm-up, plateau reduces it when its monitor stands still"),
-        _name("plateau_monitor", ("val_loss", "val_accuracy", "loss", "accuracy"), "what plateau watches"),
-        _float("plateau_factor", 0.2, 0.001, 0.999, "plateau multiplies the learning rate by this"),
-        _int("plateau_patience", 3, 1, 10_000, "epochs without a better plateau_monitor before plateau acts"),
-        _int("plateau_cooldown", 0, 0, 10_000, "epochs after it acted that plateau does not count"),
-        _float("plateau_min_learning_rate", 0.0, 0.0, 10.0, "plateau goes no lower"),
-        _float("weight_decay", 0.0, 0.0, 1.0, "decoupled weight decay; adam and rmsprop have it too"),
+              "cosine has a warm-up; plateau reduces the rate when plateau_monitor stops improving"),
+        _name("plateau_monitor", ("val_loss", "val_accuracy", "loss", "accuracy"), "metric that plateau monitors"),
+        _float("plateau_factor", 0.2, 0.001, 0.999, "factor by which plateau multiplies the learning rate"),
+        _int("plateau_patience", 3, 1, 10_000, "epochs without improvement before plateau reduces the learning rate"),
+        _int("plateau_cooldown", 0, 0, 10_000, "epochs after a reduction during which plateau does not count"),
+        _float("plateau_min_learning_rate", 0.0, 0.0, 10.0, "lower bound of the learning rate for plateau"),
+        _float("weight_decay", 0.0, 0.0, 1.0, "decoupled weight decay, also of adam and rmsprop"),
         _float("momentum", 0.9, 0.0, 0.999, "momentum of sgd and rmsprop"),
-        _float("label_smoothing", 0.0, 0.0, 0.9, "share of each label spread over all classes"),
-        _bool("class_weights", False, "training images weigh in the loss by how rare their class is"),
-        _int("epochs", 10, 1, 10_000, "most epochs; the schedule spans them"),
-        _int("early_stopping_patience", 0, 0, 10_000, "epochs without a better metric that end a trial; 0: never"),
+        _float("label_smoothing", 0.0, 0.0, 0.9, "share of each label that is spread over all classes"),
+        _bool("class_weights", False, "weight the loss inversely to the frequency of the class"),
+        _int("epochs", 10, 1, 10_000, "maximum number of epochs; the schedule spans them"),
+        _int("early_stopping_patience", 0, 0, 10_000, "epochs without improvement before training stops; 0: never"),
         _name("early_stopping_monitor", ("auto", "val_accuracy", "val_loss", "accuracy", "loss"),
-              "the metric that patience waits for; auto: the one that the study optimizes"),
+              "metric that early stopping monitors; auto: the metric that the study optimizes"),
     ),
 )  # fmt: skip
 
@@ -136,7 +137,7 @@ KNOBS = {knob.name: knob for knob in _ROWS}
 
 
 def parse_knobs(texts: Mapping[str, str]) -> Knobs:
-    """Return the knobs among ``texts``, which were written by ``str``, in their own types."""
+    """Return the knobs among ``texts``, which are the ``str`` of their values, in their own types."""
     return {name: _parse(KNOBS[name], text) for name, text in texts.items() if name in KNOBS}
 
 
@@ -152,7 +153,7 @@ def complete(values: Knobs) -> Knobs:
 
 
 class KnobView:
-    """Base of what is made of knobs: each of them is an attribute, in its own type."""
+    """Base of classes that hold knobs: each knob is an attribute, in its own type."""
 
     knobs: Knobs
 
