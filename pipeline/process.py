@@ -6,7 +6,9 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -102,6 +104,29 @@ def _answer(connection: Connection[Any, Any], function: Callable[..., Any], argu
     connection.send(answer)
 
 
+@contextmanager
+def interrupts_noted() -> Iterator[list[int]]:
+    """Note the first Ctrl-C or SIGTERM in the list that is yielded, so that it interrupts no write.
+
+    Raises:
+        KeyboardInterrupt: at the second one.
+    """
+    noted: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if noted:
+            raise KeyboardInterrupt
+        noted.append(number)
+
+    is_main = threading.current_thread() is threading.main_thread()  # where alone handlers may be set
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM) if is_main}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def describe_exit(code: int | None, n_oom_kills_before: int) -> str:
     """Say how a process died; memory is blamed only where the system has counted an out-of-memory kill since."""
     if code is None or code >= 0:
@@ -110,9 +135,9 @@ def describe_exit(code: int | None, n_oom_kills_before: int) -> str:
     return f"was ended by {signal.Signals(-code).name}{' (out of memory)' if was_memory else ''}"
 
 
-def count_oom_kills(sources: tuple[Path, ...] = _OOM_COUNTERS) -> int:
+def count_oom_kills(counters: tuple[Path, ...] | None = None) -> int:
     """Return how many processes the system has ended for want of memory; 0 where it does not count them."""
-    for source in sources:
+    for source in counters or _OOM_COUNTERS:
         lines = source.read_text().splitlines() if source.exists() else []
         counts = [line.split()[1] for line in lines if line.startswith("oom_kill ")]
         if counts:

@@ -40,7 +40,8 @@ def requeue_abandoned(study: optuna.Study, store: TrackingStore) -> None:
         if owner is not None and is_alive(owner):
             continue
         n_deaths = trial.user_attrs.get(DEATHS, 0) + 1
-        can_go_on = bool(trial.params) and n_deaths < names.MAX_DEATHS
+        has_knobs = bool(trial.params) or "fixed_params" in trial.system_attrs  # of a first trial
+        can_go_on = has_knobs and n_deaths < names.MAX_DEATHS
         if run_id is not None:
             ending = Ending(Cause.INTERRUPTED if can_go_on else Cause.FAILED, "the command that ran it was killed")
             end_run(store, run_id, ending, {names.DEATHS: str(n_deaths)})
@@ -121,7 +122,7 @@ class Trials:
         accuracies = [trial.user_attrs[VAL_ACCURACY] for trial in trials if VAL_ACCURACY in trial.user_attrs]
         if accuracies:
             metrics["best_val_accuracy"] = max(accuracies)
-        self.parent.log_progress(metrics, step=n_complete + n_pruned)
+        self.parent.log_figures(metrics, step=n_complete + n_pruned)
 
     def _waiting(self) -> list[optuna.trial.FrozenTrial]:
         return self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))

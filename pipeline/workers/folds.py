@@ -11,7 +11,6 @@ from pipeline.training.bound_configuration import BoundConfiguration
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import Metric
 from pipeline.training.result import Epoch, TrainingResult
-from pipeline.workers.events import FoldEnd
 
 COMPLETE = Ending(Cause.COMPLETE)
 Outcome = tuple[Ending, Epoch | None]
@@ -43,15 +42,15 @@ class Folds:
         """How many trainings count."""
         return len(self._taken)
 
+    @property
+    def last_best_epoch(self) -> Epoch:
+        """The best epoch of the fold that was taken last."""
+        return self._taken[-1].best_epoch
+
     def assessment(self) -> Assessment:
         """Return what the configuration has come to; one training or more must count."""
         assert self._best is not None
         return Assessment(tuple(self._taken), self.n_folds, self._best.number)
-
-    def report(self, number: int) -> FoldEnd:
-        """Return the report on the last fold that was taken, for the job of that number."""
-        last = self._taken[-1]
-        return FoldEnd(number, last.number, last.best_epoch, self.assessment().best_epoch)
 
     def take(self, result: TrainingResult, bound: BoundConfiguration) -> bool:
         """Take the training on the next split; return whether it counts."""

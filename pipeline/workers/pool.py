@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.errors import TrainingsFailed
+from pipeline.process import interrupts_noted
 from pipeline.tracking.names import MAX_DEATHS
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.workers.events import Died, Ended, EpochEnd, Event, FoldEnd, Ready, Started, Stop, Verdict
@@ -58,18 +59,24 @@ class Pool:
     def run(self) -> None:
         """Train until there is nothing left, or the time is up.
 
+        After Ctrl-C or SIGTERM the jobs at work pause, each with a checkpoint; a second one ends all at once.
+
         Raises:
+            KeyboardInterrupt: it was interrupted.
             TrainingsFailed: trainings failed, or workers died, several times in a row.
         """
-        try:
-            self._start_workers()
-            while self._n_running() or self._n_left():
-                self._hand_out()
-                self._hear(_POLL_SECONDS)
-                self._stop_at_deadline()
+        with interrupts_noted() as interrupts:
+            try:
                 self._start_workers()
-        finally:
-            self._end_workers()
+                while self._n_running() or self._n_left():
+                    if interrupts:
+                        raise KeyboardInterrupt
+                    self._hand_out()
+                    self._hear(_POLL_SECONDS)
+                    self._stop_at_deadline()
+                    self._start_workers()
+            finally:
+                self._end_workers()
 
     def _n_running(self) -> int:
         return sum(worker.job is not None for worker in self._workers.values())
@@ -117,12 +124,14 @@ class Pool:
         elif isinstance(event, EpochEnd | FoldEnd) and worker.job is not None:
             self.executor.send(number, self.source.report(worker.job, event))
             self._note_first_result(worker, event)
+        elif isinstance(event, Ended):
+            self._finish(worker, event)
         elif isinstance(event, Died):
             self._bury(number, event)
             return
         self.show(event)
         if isinstance(event, Ended):
-            self._finish(worker, event)
+            self._count(event.ending)
 
     def _note_first_result(self, worker: _Worker, event: EpochEnd | FoldEnd) -> None:
         """Note the shortest time to a first result: the first epoch, or with folds the first of them."""
@@ -135,9 +144,11 @@ class Pool:
         assert worker.job is not None
         job, worker.job, worker.is_stopped = worker.job, None, False
         self.source.finish(job, ended)
-        if ended.ending.state is State.FAIL:
-            self._count_failure(ended.ending.reason)
-        elif ended.ending.state is not State.WAITING:
+
+    def _count(self, ending: Ending) -> None:
+        if ending.state is State.FAIL:
+            self._count_failure(ending.reason)
+        elif ending.state is not State.WAITING:
             self._failures_in_a_row = 0
 
     def _bury(self, number: int, died: Died) -> None:
@@ -197,9 +208,8 @@ class Pool:
         while self._n_running() and time.time() < until:
             for number, event in self.executor.poll(_POLL_SECONDS):
                 worker = self._workers[number]
-                if isinstance(event, Ended) and worker.job is not None:
-                    job, worker.job = worker.job, None
-                    self.source.finish(job, event)
+                if isinstance(event, Ended):
+                    self._finish(worker, event)
                 elif isinstance(event, EpochEnd | FoldEnd):
                     self.executor.send(number, Verdict(ending, keep_model=False))
                 elif isinstance(event, Died) and worker.job is not None:

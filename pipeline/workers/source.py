@@ -35,7 +35,7 @@ def open_run(parent: ParentRun, job: Job) -> Job:
         return job
     run_id = parent.start_run(job.name, tags=job.tags, parameters=job.parameters(), files=job.files)
     if job.reported is not None:
-        parent.log_figures(run_id, {"reported_accuracy": job.reported})
+        parent.log_figures({"reported_accuracy": job.reported}, run_id=run_id)
     return replace(job, run_id=run_id)
 
 

@@ -23,7 +23,7 @@ from pipeline.training.result import Epoch, TrainingResult
 from pipeline.training.trainer import train
 from pipeline.workers.channel import Channel
 from pipeline.workers.classical_job import train_classical
-from pipeline.workers.events import Ended, EpochEnd, Started
+from pipeline.workers.events import Ended, EpochEnd, FoldEnd, Started
 from pipeline.workers.folds import Folds, Outcome
 from pipeline.workers.job import Job, WorkerContext
 
@@ -100,7 +100,9 @@ class _Training:
         for number, split in enumerate(data.splits(self.configuration.image_size), start=1):
             result, bound = self._train_on(number, split, metric)
             if folds.take(result, bound):
-                verdict = self.resources.channel.ask(folds.report(self.job.number))
+                mean = folds.assessment().best_epoch
+                report = FoldEnd(self.job.number, number, folds.last_best_epoch, mean)
+                verdict = self.resources.channel.ask(report)
                 folds.stop(verdict.ending)
                 keep_model = verdict.keep_model
             if folds.is_over:

@@ -155,12 +155,11 @@ def test_single_split_that_was_interrupted_does_not_count_whatever_its_epochs() 
     assert folds.n_taken == 0
 
 
-def test_reason_to_stop_after_a_fold_ends_the_job_and_the_report_has_the_mean_so_far() -> None:
+def test_reason_to_stop_after_a_fold_ends_the_job() -> None:
     folds = gather(*THREE[:2])
-    report = folds.report(7)
     folds.stop(Ending(Cause.PRUNED, "worse than the best"))
-    assert (report.number, report.fold, report.best.val_accuracy) == (7, 2, 0.9)
-    assert report.mean.val_accuracy == pytest.approx(0.8)
+    assert folds.last_best_epoch.val_accuracy == 0.9
+    assert folds.assessment().best_epoch.val_accuracy == pytest.approx(0.8)
     assert folds.is_over
     assert folds.outcome()[0].reason == "pruned: worse than the best"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections import deque
 from collections.abc import Callable
@@ -250,6 +252,45 @@ def test_worker_that_does_not_answer_an_interruption_is_killed_and_its_job_waits
     with pytest.raises(KeyboardInterrupt):
         run(source, executor, show=press_ctrl_c)
     assert (source.states(), executor.killed) == ([State.WAITING], [0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_waits_until_the_source_has_taken_an_end(number: int) -> None:
+    source, executor = Numbers(2), ScriptedExecutor([completes])
+    finish = source.finish
+
+    def interrupted(job: Job, end: Ended) -> None:
+        os.kill(os.getpid(), number)
+        finish(job, end)
+
+    source.finish = interrupted  # type: ignore[method-assign]
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt):
+        run(source, executor)
+    assert source.states() == [State.COMPLETE]
+    assert len(executor.jobs) == 1
+    assert signal.getsignal(number) is before
+
+
+def test_second_interruption_ends_all_at_once() -> None:
+    source, executor = Numbers(1), ScriptedExecutor([lambda job: [Started(job.number, job.name, 1)]])
+
+    def press_ctrl_c_twice(event: Event) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(source, executor, show=press_ctrl_c_twice)
+    assert executor.killed == [0]
+    assert time.monotonic() - start < pool_module._STOP_PATIENCE_SECONDS
+
+
+def test_job_has_ended_for_its_source_before_its_end_is_shown() -> None:
+    source = Numbers(1)
+    states: list[list[State]] = []
+    run(source, ScriptedExecutor([completes]), show=lambda event: states.append(source.states()))
+    assert states[-1] == [State.COMPLETE]
 
 
 def test_worker_that_waits_for_a_verdict_at_an_interruption_gets_one() -> None:
