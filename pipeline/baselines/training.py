@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,23 +20,14 @@ from pipeline.workers.job import Job
 from pipeline.workers.job_list import left_to_do, run_jobs
 
 
-@dataclass(frozen=True, eq=False)
-class JobsOutcome:
-    """What jobs leave: the leaderboard of the data set, the jobs that had been done before, where to look further."""
-
-    leaderboard: pd.DataFrame
-    done_before: tuple[str, ...]
-    ui_command: str
-    log: Path
-
-
 def train_jobs(
     jobs: list[Job], data: TrainingData, settings: TrainingSettings, *, kind: str,
-    show: Callable[[Event], None], on_start: Callable[[int, Path], None],
-) -> JobsOutcome:  # fmt: skip
-    """Train ``jobs`` in runs below one of the ``kind``, without those that have a finished run of their fingerprint.
+    show: Callable[[Event], None], on_start: Callable[[Sequence[Job], Path], None],
+) -> pd.DataFrame:  # fmt: skip
+    """Train ``jobs`` in runs below one of the ``kind``, and return the leaderboard of the data set.
 
-    ``on_start`` gets the number of jobs to do and the log's path; ``show`` gets the workers' events.
+    Jobs that have a finished run of their fingerprint are left out: ``on_start`` gets the others, and the log's path;
+    ``show`` gets the workers' events.
 
     Raises:
         SettingError: the tracking store cannot be used; nothing was written.
@@ -55,7 +45,7 @@ def train_jobs(
         experiment=settings.dataset_name,
     )  # fmt: skip
     with opened as parent:
-        on_start(len(to_do), log)
+        on_start(to_do, log)
         failures = run_jobs(to_do, parent, data, settings, log=log, show=show)
         board = read_leaderboard(store, split=data.split_digest, metric=metric)
         parent.log_table(board, names.LEADERBOARD_FILE)
@@ -63,5 +53,4 @@ def train_jobs(
         if failures:
             reason = f"{failures[0].name}: {failures[0].ending.reason}"
             raise TrainingsFailed(f"{len(failures)} of {len(to_do)} trainings failed, {reason}; see {log}")
-    before = tuple(job.name for job in jobs if job not in to_do)
-    return JobsOutcome(board, before, store.ui_command(), log)
+    return board

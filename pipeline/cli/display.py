@@ -76,7 +76,9 @@ def _place(training: Started, fold: int, epoch: int) -> str:
 
 
 class PlainDisplay:
-    """One line a training, for output that is no terminal."""
+    """One line a training, for output that is no terminal; ``log`` is known once it has started."""
+
+    log: Path
 
     def __init__(self, tally: Tally, console: Console) -> None:
         self._console = console
@@ -93,6 +95,7 @@ class PlainDisplay:
 
     def start(self, title: str, log: Path) -> None:
         """Say what begins, and send what libraries have to say to the log."""
+        self.log = log
         logging.basicConfig(filename=log, level=logging.WARNING, force=True)
         n_finished, noun = self._tally.n_finished, self._tally.noun
         n_open = max(0, self._tally.n_total - n_finished)

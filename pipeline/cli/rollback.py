@@ -15,5 +15,5 @@ def rollback(**given: Any) -> None:
 
     from pipeline.promotion.rollback import roll_back
 
-    done = roll_back(settings.name)
-    print(f"{settings.name} version {done.restored.number} is champion again, in place of {done.given_up.number}")
+    given_up, restored = roll_back(settings.name)
+    print(f"{settings.name} version {restored.number} is champion again, in place of {given_up.number}")

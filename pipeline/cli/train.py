@@ -21,8 +21,8 @@ def train(**given: Any) -> None:
     from pipeline.data.source import load_training_data
 
     config = read_config(given["config"])
-    settings = make_settings(TrainSettings, **{**config.defaults(), **chosen})
+    settings = make_settings(TrainSettings, **{**config.settings, **chosen})
     if not settings.dataset:
         raise SettingError("train needs a data set, and the configuration names none; give one with --dataset")
     data = load_training_data(settings)
-    run_jobs([config.job(data, settings)], data, settings, kind="train", noun="trainings")
+    run_jobs([config.make_job(data, settings)], data, settings, kind="train", noun="trainings")

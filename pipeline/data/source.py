@@ -62,11 +62,6 @@ class TrainingData:
     _sized: dict[int, ImageSet] = field(default_factory=dict)
 
     @property
-    def digest(self) -> str:
-        """Digest of the data set."""
-        return self.images.digest
-
-    @property
     def partitions(self) -> tuple[Partition, ...]:
         """The splits that networks are evaluated on: the folds, or the one partition."""
         return self.folds or (self.partition,)
@@ -80,7 +75,7 @@ class TrainingData:
     def split_digest(self) -> str:
         """16 hexadecimal digits of data set and validation images; scores are comparable where they are the same."""
         validation = (np.ascontiguousarray(part.validation, dtype=np.int64).tobytes() for part in self.partitions)
-        return hashlib.sha256(self.digest.encode() + b"|".join(validation)).hexdigest()[:16]
+        return hashlib.sha256(self.images.digest.encode() + b"|".join(validation)).hexdigest()[:16]
 
     def profile(self) -> dict[str, object]:
         """Return the sizes of the split (of the first fold), the class names and each class's share."""
@@ -124,7 +119,7 @@ class TrainingData:
     def _split(self, partition: Partition, image_size: int) -> Split:
         if image_size not in self._sized:
             self._sized[image_size] = self.images.images_at(image_size)
-        return Split(self._sized[image_size], partition, self.digest)
+        return Split(self._sized[image_size], partition, self.images.digest)
 
 
 def load_training_data(settings: DataSettings) -> TrainingData:

@@ -28,7 +28,7 @@ from pipeline.tracking.training_artifacts import log_judgement
 from pipeline.tracking.training_run import TrainingRun
 
 IMAGE_SIZE = "image_size"  # tag of a version: side that its images are resized to; 0: as they are
-TOLERANCE = 1e-3  # of a probability: GPUs choose their algorithms anew in each process
+TOLERANCE = 1e-3  # of a probability: GPUs choose their algorithms again in each process
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ def open_test_set(promotion: Promotion, refit: TrainingRecord, run: TrainingRun)
         DataError: they break a rule.
     """
     number = record_opening(
-        promotion.store, promotion.study, data_digest=promotion.data.digest, candidate=str(refit.model_id),
+        promotion.store, promotion.study, data_digest=promotion.data.images.digest, candidate=str(refit.model_id),
         run_id=run.run_id,
     )  # fmt: skip
     promotion.display.show_line(f"Opening the test images for study '{promotion.study.name}' (opening number {number})")

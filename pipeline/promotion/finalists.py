@@ -66,7 +66,7 @@ def choose_finalists(
     for training in rank_trainings(store, split=study.split, metric=metric, study=study.name):
         is_candidate = training.state is names.State.COMPLETE and "epochs" in training.parameters
         if is_candidate and len(chosen) < n_finalists:
-            chosen.setdefault((*sorted(training.parameters.items()), training.model_file), training)
+            chosen.setdefault((*sorted(training.parameters.items()), training.model_file_text), training)
     if not chosen:
         raise SettingError(f"study must have a completed training of a network, got '{study.name}'; search on first")
     return list(chosen.values())

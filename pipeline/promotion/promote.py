@@ -68,7 +68,7 @@ def _find_winner(promotion: Promotion, parent: ParentRun) -> Finalist:
     runs = promotion.train(jobs, parent, noun="finalists' trainings")
     finalists = rank_finalists(promotion.finalists, jobs, runs, metric)
     parent.log_table(finalists_table(finalists, metric), names.FINALISTS_FILE)
-    parent.log_progress({"seed_spread": finalists[0].seed_spread, "seed_mean": finalists[0].mean_score}, step=0)
+    parent.log_figures({"seed_spread": finalists[0].seed_spread, "seed_mean": finalists[0].mean_score}, step=0)
     display.show_finalists(finalists, metric)
     if line := describe_small_lead(finalists, metric):
         parent.log_tags({"pipeline.noise": line})
@@ -130,7 +130,7 @@ def _version_tags(
 ) -> dict[str, str]:  # fmt: skip
     return {
         **{name: f"{value:.6g}" for name, value in evaluation.figures().items()},
-        "dataset_digest": promotion.data.digest,
+        "dataset_digest": promotion.data.images.digest,
         "test_digest": test_digest,
         "study": promotion.study.name,
         "trial": winner.training.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.errors import SettingError
@@ -12,16 +11,10 @@ from pipeline.tracking.registry import NO_VERSION, PREVIOUS_CHAMPION, Registry, 
 from pipeline.tracking.store import find_store
 
 
-@dataclass(frozen=True)
-class Rollback:
-    """The version that gave up the alias, and the one that has it again."""
-
-    given_up: Version
-    restored: Version
-
-
-def roll_back(name: str) -> Rollback:
+def roll_back(name: str) -> tuple[Version, Version]:
     """Make the previous champion champion again, and tag both versions with the rollback.
+
+    Return the version that gave the alias up, and the one that has it again.
 
     Raises:
         SettingError: there is no champion, or none before it.
@@ -35,7 +28,7 @@ def roll_back(name: str) -> Rollback:
         note = f"by {user_name()}, {datetime.now(UTC).isoformat(timespec='seconds')}"
         registry.annotate(champion, {"rolled_back_to": previous.number, "rolled_back": note})
         registry.annotate(previous, {"restored_from": champion.number, "restored": note})
-    return Rollback(champion, previous)
+    return champion, previous
 
 
 def _previous(registry: Registry, champion: Version) -> Version:

@@ -30,7 +30,7 @@ class Preparation:
     def identity(self) -> dict[str, str]:
         """Return what makes trials comparable; a study goes on only where it is the same."""
         return {
-            "dataset": self.data.digest,
+            "dataset": self.data.images.digest,
             "space": self.space.fingerprint,
             "metric": self.metric.name,
             "seed": str(self.settings.seed),

@@ -77,7 +77,7 @@ SAMPLERS: dict[str, Callable[[SearchSpace, Seeds], BaseSampler]] = {
 def make_sampler(name: str, space: SearchSpace, *, seed: int, draw: int) -> BaseSampler:
     """Return the sampler called ``name``, seeded for the ``draw``-th trial.
 
-    A sampler is made anew for each trial, so that a study goes on after an interruption as it would have without.
+    Each trial gets a new sampler, so that an interrupted study continues as it would have without the interruption.
 
     Raises:
         SettingError: there is no such sampler.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,8 @@ from pipeline.study.trials import Trials, finished_trials, requeue_abandoned
 from pipeline.tracking import names
 from pipeline.tracking.leaderboard import read_leaderboard
 from pipeline.tracking.parent_run import ParentRun, command_run
-from pipeline.tracking.store import TrackingStore, find_store
+from pipeline.tracking.store import find_store
 from pipeline.training.ending import State
-from pipeline.training.metric import Metric
 from pipeline.workers.events import Event
 from pipeline.workers.executor import LocalExecutor
 from pipeline.workers.job import WorkerContext
@@ -40,7 +39,6 @@ class SearchOutcome:
     """What a search leaves: its leaderboard and where to look further."""
 
     leaderboard: pd.DataFrame
-    metric: Metric
     n_run: int
     searched_knobs: tuple[str, ...]
     ui_command: str
@@ -68,13 +66,18 @@ def search(settings: SearchSettings, show: Callable[[Event], None], on_start: On
     with locked(places):
         study = open_study(location, preparation)
         n_before = len(finished_trials(study))
-        with _study_run(store, study, preparation) as run:
+        opened = command_run(
+            store, name=f"study-{settings.study}", tags={names.KIND: "study", names.STUDY: settings.study},
+            settings=settings.as_parameters(), data=preparation.data, experiment=settings.dataset_name,
+            earlier=study.user_attrs.get(_STUDY_RUN),
+        )  # fmt: skip
+        with opened as run:
+            study.set_user_attr(_STUDY_RUN, run.run_id)
             requeue_abandoned(study, store)
             on_start([(State(trial.state.name), trial.value) for trial in finished_trials(study)], places.log)
             _run_trials(preparation, study, run, places.log, start, show)
         return SearchOutcome(
             leaderboard=_log_leaderboard(run, preparation),
-            metric=preparation.metric,
             n_run=len(finished_trials(study)) - n_before,
             searched_knobs=tuple(preparation.space.searched),
             ui_command=store.ui_command(),
@@ -127,20 +130,6 @@ def open_study(location: str, preparation: Preparation) -> optuna.Study:
             study.enqueue_trial(params, skip_if_exists=True)
         study.set_user_attr(_IDENTITY, preparation.identity())
     return study
-
-
-@contextmanager
-def _study_run(store: TrackingStore, study: optuna.Study, preparation: Preparation) -> Iterator[ParentRun]:
-    """Open the study's run, which later commands go on with."""
-    settings = preparation.settings
-    opened = command_run(
-        store, name=f"study-{settings.study}", tags={names.KIND: "study", names.STUDY: settings.study},
-        settings=settings.as_parameters(), data=preparation.data, experiment=settings.dataset_name,
-        earlier=study.user_attrs.get(_STUDY_RUN),
-    )  # fmt: skip
-    with opened as run:
-        study.set_user_attr(_STUDY_RUN, run.run_id)
-        yield run
 
 
 def _run_trials(

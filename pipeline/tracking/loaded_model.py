@@ -20,7 +20,7 @@ _WARM_UPS, _TIMED_CALLS = 5, 50
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A model that this project made, and what it says of itself; ``pixel_range`` is its black and white."""
+    """A model of this project with its metadata; ``pixel_range`` holds the values of black and white."""
 
     class_names: tuple[str, ...]
     input_shape: tuple[int, ...]

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from mlflow.models import Model, ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
+from pipeline.data.image_set import ImageSet
+from pipeline.data.scaling import pixel_range
 from pipeline.tracking.training_run import TrainingRun
 
 _KERAS = ("tensorflow", "keras", "numpy", "mlflow")
+_SERVED = ("tensorflow", "keras", "numpy", "pandas", "mlflow")
+_SERVED_CODE = Path(__file__).with_name("served_model.py")
 _SKLEARN = ("scikit-learn", "cloudpickle", "numpy", "mlflow")
 
 
@@ -28,9 +34,10 @@ def log_network(
     """
     import mlflow.keras
 
+    n_outputs = network.output_shape[-1]
     return _log(
-        run, input_shape=network.input_shape[1:], n_outputs=network.output_shape[-1], class_names=class_names,
-        packages=_KERAS, provenance=provenance, flavor=mlflow.keras, model=network,
+        run, packages=_KERAS, signature=_signature(network.input_shape[1:], n_outputs),
+        metadata={**_output_metadata(n_outputs, class_names), **provenance}, flavor=mlflow.keras, model=network,
     )  # fmt: skip
 
 
@@ -38,24 +45,37 @@ def log_classical(run: TrainingRun, model: Any, input_shape: tuple[int, ...], cl
     """Log a fitted scikit-learn pipeline that takes raw images, as ``log_network`` logs a network."""
     import mlflow.sklearn
 
+    n_outputs = len(class_names)
     return _log(
-        run, input_shape=input_shape, n_outputs=len(class_names), class_names=class_names, packages=_SKLEARN,
-        provenance={}, flavor=mlflow.sklearn, sk_model=model,
+        run, packages=_SKLEARN, signature=_signature(input_shape, n_outputs),
+        metadata=_output_metadata(n_outputs, class_names), flavor=mlflow.sklearn, sk_model=model,
         pyfunc_predict_fn="predict_proba", serialization_format="cloudpickle",
     )  # fmt: skip
 
 
+def log_served_model(run: TrainingRun, network: Any, images: ImageSet) -> str:
+    """Log a network as the run's model ``model`` with its own code, and return the model's id.
+
+    It takes images as in the training ``images``, of any type of number. Its metadata has ``class_names``, how the
+    network's ``output`` is to be read, the ``input_shape`` and the ``pixel_range``, black and white.
+    """
+    import mlflow.pyfunc
+
+    n_outputs = network.output_shape[-1]
+    known = {"class_names": list(images.class_names), "input_shape": list(network.input_shape[1:])}
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "network.keras"
+        network.save(path)
+        return _log(
+            run, packages=_SERVED, signature=_table_signature(images.class_names),
+            metadata={**_output_metadata(n_outputs, images.class_names), **known,
+                      "pixel_range": list(pixel_range(images.images))},
+            flavor=mlflow.pyfunc, python_model=str(_SERVED_CODE), artifacts={"network": str(path)},
+            model_config={**known, "whole_pixels": images.images.dtype == np.uint8},
+        )  # fmt: skip
+
+
 def _log(
-    run: TrainingRun, *, input_shape: tuple[int, ...], n_outputs: int, class_names: tuple[str, ...],
-    packages: tuple[str, ...], provenance: Mapping[str, object], **flavored: Any,
-) -> str:  # fmt: skip
-    return log_model(
-        run, packages=packages, signature=_signature(input_shape, n_outputs),
-        metadata={**output_metadata(n_outputs, class_names), **provenance}, **flavored,
-    )  # fmt: skip
-
-
-def log_model(
     run: TrainingRun, *, packages: tuple[str, ...], signature: ModelSignature, metadata: Mapping[str, Any],
     **flavored: Any,
 ) -> str:  # fmt: skip
@@ -71,8 +91,8 @@ def log_model(
     return str(logged.model_id)
 
 
-def output_metadata(n_outputs: int, class_names: tuple[str, ...]) -> dict[str, Any]:
-    """Return what metadata say of a network's outputs: the class names, and how to read them."""
+def _output_metadata(n_outputs: int, class_names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the metadata of a network's outputs: the class names, and how to interpret the values."""
     names = list(class_names)
     if n_outputs == 1:
         return {"class_names": names, "output": "sigmoid", "positive_class": names[1]}
@@ -83,3 +103,10 @@ def _signature(input_shape: tuple[int, ...], n_outputs: int) -> ModelSignature:
     pixels = TensorSpec(np.dtype(np.float32), (-1, *input_shape))  # with a name, MLflow would hand a dict on
     probabilities = TensorSpec(np.dtype(np.float32), (-1, n_outputs), "probabilities")
     return ModelSignature(Schema([pixels]), Schema([probabilities]))
+
+
+def _table_signature(class_names: tuple[str, ...]) -> ModelSignature:
+    """Return the signature: MLflow refuses all number types but that of a tensor, unless it is of objects."""
+    columns = ["probability", *(f"probability_{name}" for name in class_names)]
+    answers = [ColSpec(DataType.string, "class"), *(ColSpec(DataType.double, column) for column in columns)]
+    return ModelSignature(Schema([TensorSpec(np.dtype("O"), (-1,))]), Schema(answers))

@@ -1,4 +1,4 @@
-"""The run that a command's trainings stand under: its settings, its data, how far it is, its leaderboard."""
+"""The parent run of a command's trainings: settings, data, progress, leaderboard."""
 
 from __future__ import annotations
 
@@ -50,10 +50,12 @@ class ParentRun:
         client.set_tag(run_id, "mlflow.parentRunId", self.run_id)
         client.update_run(run_id, status="RUNNING")
 
-    def log_figures(self, run_id: str, figures: Mapping[str, float], *, step: int = 0) -> None:
-        """Log single figures in a run."""
+    def log_figures(self, figures: Mapping[str, float], *, run_id: str | None = None, step: int = 0) -> None:
+        """Log single figures in this run, or in another one."""
         now = int(time.time() * 1000)
-        self.store.client.log_batch(run_id, [Metric(name, value, now, step) for name, value in figures.items()])
+        self.store.client.log_batch(
+            run_id or self.run_id, [Metric(name, value, now, step) for name, value in figures.items()]
+        )
 
     def log_settings(self, settings: Mapping[str, str]) -> None:
         """Log the settings as parameters; those that the run already has stay as they were first given."""
@@ -74,15 +76,11 @@ class ParentRun:
         }
         self.store.client.set_tag(self.run_id, names.SPLIT, data.split_digest)
         entity = Dataset(
-            name=images.name, digest=data.digest, source_type="local", source=json.dumps({"uri": images.source}),
+            name=images.name, digest=images.digest, source_type="local", source=json.dumps({"uri": images.source}),
             schema=json.dumps(schema), profile=json.dumps(profile)[:_MAX_DATASET_PROFILE],
         )  # fmt: skip
         tags = [InputTag("mlflow.data.context", "training")]
         self.store.client.log_inputs(self.run_id, [DatasetInput(entity, tags)])
-
-    def log_progress(self, metrics: Mapping[str, float], *, step: int) -> None:
-        """Log how far the study is, once a finished trial."""
-        self.log_figures(self.run_id, metrics, step=step)
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Tag the run."""
@@ -108,7 +106,7 @@ def command_run(
     """
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
     experiment_id = store.experiment_of(adopted, name=experiment)
-    mend_killed_runs(store)
+    end_killed_runs(store)
     run = _open(store, name=name, tags=tags, experiment_id=experiment_id, adopted=adopted, earlier=earlier)
     status = "FAILED"
     try:
@@ -125,18 +123,18 @@ def command_run(
         store.client.set_terminated(run.run_id, status)
 
 
-def mend_killed_runs(store: TrackingStore) -> None:
+def end_killed_runs(store: TrackingStore) -> None:
     """End the runs of commands that are not alive any more; trainings below them wait to go on."""
     for run in store.search_runs("attributes.status = 'RUNNING'"):
         owner = run.data.tags.get(names.OWNER)
         if owner is not None and not is_alive(owner):
             for child in _running_children(store, run.info.run_id):
-                _mend(store, child)
+                _end_killed(store, child)
             store.tag_run(run.info.run_id, {names.REASON: "it was killed"})
             store.client.set_terminated(run.info.run_id, "FAILED")
 
 
-def _mend(store: TrackingStore, run: Run) -> None:
+def _end_killed(store: TrackingStore, run: Run) -> None:
     n_deaths = int(run.data.tags.get(names.DEATHS, "0")) + 1
     can_go_on = run.data.tags[names.KIND] in names.FITTING_KINDS and n_deaths < names.MAX_DEATHS
     ending = Ending(Cause.INTERRUPTED if can_go_on else Cause.FAILED, "the command that ran it was killed")

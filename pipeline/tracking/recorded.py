@@ -69,7 +69,7 @@ class TrainingRecord:
         return settings
 
     @cached_property
-    def model_file(self) -> str:
+    def model_file_text(self) -> str:
         """Text of the hand-made model's file; empty for a model made of knobs."""
         client = self.store.client
         if names.HAND_MADE_FILE not in {file.path for file in client.list_artifacts(self.run_id)}:
@@ -92,13 +92,13 @@ class TrainingRecord:
             ModelFileError: the file of its hand-made model cannot be read any more.
         """
         knobs = complete(parse_knobs(self.parameters))
-        if not self.model_file:
+        if not self.model_file_text:
             return Configuration(knobs)
-        return Configuration(knobs, parse_model_file(self.model_file, name=self.name, source=self.name))
+        return Configuration(knobs, parse_model_file(self.model_file_text, name=self.name, source=self.name))
 
     def files(self) -> dict[str, str]:
         """Return the files, by name, that a run repeating this training should hold as well."""
-        return {names.HAND_MADE_FILE: self.model_file} if self.model_file else {}
+        return {names.HAND_MADE_FILE: self.model_file_text} if self.model_file_text else {}
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from pipeline.data.pixels import Pixels
 from pipeline.evaluation.assessment import Assessment
 from pipeline.evaluation.figures import draw_confusion, draw_curves, draw_mistakes
 from pipeline.evaluation.scores import Predictions, confusion_table, report_table
-from pipeline.tracking.model_log import log_network
+from pipeline.tracking.model_log import log_network, log_served_model
 from pipeline.tracking.names import ARCHITECTURE_FILE
-from pipeline.tracking.served_log import log_served_model
 from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.result import TrainingResult
 

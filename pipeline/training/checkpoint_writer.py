@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.training.checkpoint import Checkpoint, write_checkpoint
 
 LEAST_SECONDS_APART = 1.0
-LEAST_WRITES_APART = 100  # in the time of a write: a hundredth of the training's time at most
+LEAST_WRITES_APART = 100  # in the time of the last write: a hundredth of the time at most, but for the first write
 _log = logging.getLogger(__name__)
 
 

@@ -83,15 +83,13 @@ class Configuration:
             pixel_scaling=self._scaling(split),
         )  # fmt: skip
         if self._has_backbone:
-            return bind_transfer(architecture, split, augments=self.plan.augments, backbones=backbones)
+            augments = self.plan.augmentation.changes_images
+            return bind_transfer(architecture, split, augments=augments, backbones=backbones)
         return BoundConfiguration.on_images(split, lambda precision: build_network(architecture, precision=precision))
 
     def _model_file_build(self, model: ModelFile, split: Split, backbones: BackboneCache) -> Build:
-        fitted, scaling, pretrained = (
-            model.at(split.images.input_shape),
-            self._scaling(split),
-            model.pretrained_backbone,
-        )
+        fitted, scaling = model.at(split.images.input_shape), self._scaling(split)
+        pretrained = model.pretrained_backbone
         weights = None if pretrained is None else backbones.weights_of(pretrained, "imagenet")
 
         def build(precision: str) -> Any:

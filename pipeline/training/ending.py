@@ -53,7 +53,7 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of a training: its cause, and what there is to say of it."""
+    """The end of a training: its cause, and a detail for people."""
 
     cause: Cause
     detail: str = ""

@@ -19,8 +19,3 @@ class TrainingPlan(KnobView):
     def augmentation(self) -> Augmentation:
         """The random changes to training images."""
         return make_augmentation(self.knobs)
-
-    @property
-    def augments(self) -> bool:
-        """Whether training images change at random from epoch to epoch."""
-        return self.augmentation.changes_images

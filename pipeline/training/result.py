@@ -55,10 +55,3 @@ class TrainingResult:
     ending: Ending
     train_seconds: float
     images_per_second: float
-
-    @classmethod
-    def without_epochs(cls, ending: Ending) -> TrainingResult:
-        """Return the result of a training that ended before it began."""
-        return cls(
-            network=None, epochs=(), best_epoch=None, ending=ending, train_seconds=0.0, images_per_second=0.0
-        )  # fmt: skip

@@ -43,8 +43,8 @@ def train(
     ``build`` gets a Keras dtype policy name and returns an uncompiled network that takes raw pixels; its output says
     what the loss is. Without a ``metric`` nothing is validated. The same ``seed`` gives the same weights on a CPU.
     ``on_epoch`` gets each finished epoch, ``on_batch`` the share of the epoch that is done; both return why the
-    training ends, or None. It goes on after ``resume_from`` as if it had never stopped, and writes checkpoints, for a
-    hundredth of its time at most, and wherever it stops after an epoch to go on later, as it does at ``until_epoch``.
+    training ends, or None. It goes on after ``resume_from`` as if it had never stopped, and writes ``checkpoint``, for
+    about a hundredth of its time, and wherever it stops after an epoch to go on later, as it does at ``until_epoch``.
 
     Raises:
         OutputError: the network's output does not fit the classes.

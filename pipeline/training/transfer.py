@@ -14,7 +14,7 @@ from pipeline.model.transfer import build_classifier, build_transfer_network, jo
 from pipeline.training.backbone_cache import BackboneCache, FrozenPart
 from pipeline.training.bound_configuration import BoundConfiguration
 
-MAX_FEATURE_BYTES = 4 * 2**30  # of all images; beyond that they are computed anew in each epoch
+MAX_FEATURE_BYTES = 4 * 2**30  # of all images; larger ones are computed again in each epoch
 
 
 def bind_transfer(

@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 from splitting import as_data
 
-from pipeline.baselines.config import KnobsConfig, ModelFileConfig, read_config
+from pipeline.baselines.config import read_config
 from pipeline.baselines.job import choose, classical_job, model_file_job
 from pipeline.data.image_set import make_image_set
 from pipeline.data.partition import make_partition
 from pipeline.data.source import TrainingData, load_training_data
 from pipeline.errors import InputError, ModelFileError, SettingError, SpaceError
+from pipeline.knobs.table import KNOBS, complete
 from pipeline.model.model_file.documents import read_document
 from pipeline.settings import BaselineSettings, TrainingSettings
+from pipeline.training.configuration import Configuration
+from pipeline.workers.job import Job
 
-MODEL_FILE = """
+HAND_MADE = """
 input_shape: [8, 8, 1]
 training: {optimizer: sgd, epochs: 7}
 layers:
@@ -117,18 +120,29 @@ def test_fingerprint_changes_with_all_that_makes_a_training_another_one() -> Non
     assert len({plain, *others.values()}) == 1 + len(others)
 
 
+def test_fingerprint_is_left_as_it_was_by_a_new_knob_at_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = made((8, 8, 1))
+    job = Job("mine", Configuration(complete({"filters": 4})), 0, {})
+    before = job.fingerprint(data, settings())
+
+    monkeypatch.setitem(KNOBS, "new", replace(KNOBS["momentum"], name="new", default=0.5))
+
+    assert Job("mine", Configuration(complete({"filters": 4})), 0, {}).fingerprint(data, settings()) == before
+    changed = Job("mine", Configuration(complete({"filters": 4, "new": 0.25})), 0, {})
+    assert changed.fingerprint(data, settings()) != before
+
+
 def test_config_may_be_a_name_or_a_file_of_a_hand_made_model(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(MODEL_FILE)
+    path.write_text(HAND_MADE)
 
     named, own = read_config("cifar10_model_3"), read_config(str(path))
 
-    assert isinstance(named, ModelFileConfig)
-    assert named.defaults() == {"dataset": "cifar10"}
-    assert isinstance(own, ModelFileConfig)
-    assert (own.model.name, own.defaults()) == ("mine", {})
-    job = own.job(load_training_data(settings(dataset="digits")), settings())
+    assert named.settings == {"dataset": "cifar10"}
+    assert own.settings == {}
+    job = own.make_job(load_training_data(settings(dataset="digits")), settings())
     assert job.configuration is not None
+    assert job.name == "mine"
     assert (job.configuration.plan.optimizer, job.configuration.plan.epochs) == ("sgd", 7)
 
 
@@ -138,8 +152,7 @@ def test_config_may_be_a_file_of_knobs(tmp_path: Path) -> None:
 
     config = read_config(str(path))
 
-    assert isinstance(config, KnobsConfig)
-    job = config.job(made((8, 8, 1)), settings(epochs=2))
+    job = config.make_job(made((8, 8, 1)), settings(epochs=2))
     assert job.configuration is not None
     knobs = job.configuration.knobs
     assert (knobs["blocks"], knobs["filters"], knobs["image_size"], knobs["epochs"]) == (2, 4, 16, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from io import StringIO
 from pathlib import Path
 
@@ -20,6 +21,14 @@ from pipeline.data.source import Split
 pytestmark = pytest.mark.slow
 
 SPACE = "knobs: {blocks: 1, filters: {choices: [4, 8]}, batch_size: 64, learning_rate: 0.01, epochs: 2}\n"
+LONG = """
+input_shape: [8, 8, 1]
+training: {epochs: 100, batch_size: 16}
+layers:
+  - Flatten
+  - Dense: {units: 10}
+  - Softmax
+"""
 BROKEN = """
 input_shape: [8, 8, 1]
 training: {epochs: 1, batch_size: 256}
@@ -154,3 +163,30 @@ def test_hand_made_model_brings_its_data_set_and_is_refused_without_it(tmp_path:
     assert done.stderr.count("\n") == 1
     assert "got 'weather'" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_training_of_a_killed_command_goes_on_in_its_run_and_nothing_is_left_running(tmp_path: Path) -> None:
+    (tmp_path / "long.yaml").write_text(LONG)
+    words = ("train", "--config", "long.yaml", "--dataset", "digits")
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *words], cwd=tmp_path, stdout=subprocess.DEVNULL
+    ) as killed:
+        checkpoints = tmp_path / "mlruns" / "studies" / "checkpoints"
+        for _ in range(1200):
+            time.sleep(0.1)
+            if list(checkpoints.glob("*.npz")):
+                break
+        killed.kill()
+    (begun,) = runs(tmp_path, "baseline")
+    assert {run.info.status for run in (begun, *runs(tmp_path, "train"))} == {"RUNNING"}
+
+    done = command(tmp_path, *words)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    (run,) = runs(tmp_path, "baseline")
+    assert run.info.run_id == begun.info.run_id
+    assert (run.info.status, run.data.tags["pipeline.deaths"]) == ("FINISHED", "1")
+    steps = [point.step for point in client(tmp_path).get_metric_history(run.info.run_id, "val_accuracy")]
+    assert steps == list(range(1, 101))
+    assert [run.info.status for run in runs(tmp_path, "train")] == ["FAILED", "FINISHED"]
+    assert list(checkpoints.iterdir()) == []

@@ -207,7 +207,7 @@ def outcome(n_trials: int, *, n_run: int, folder: str = "/data") -> SearchOutcom
         "reported_accuracy": [float("nan")] * n_trials,
     }
     return SearchOutcome(
-        leaderboard=pd.DataFrame(rows), metric=get_metric("val_accuracy"), n_run=n_run,
+        leaderboard=pd.DataFrame(rows), n_run=n_run,
         searched_knobs=("learning_rate", "optimizer"), ui_command=f"mlflow ui --backend-store-uri '{folder}'",
         log=Path(folder) / "tiny.log",
     )  # fmt: skip

@@ -55,7 +55,7 @@ def test_another_seed_validates_otherwise_and_seals_the_same(weather: TrainingDa
     other = load(1)
 
     assert open_sealed(other.images).digest == open_sealed(weather.images).digest
-    assert other.digest == weather.digest
+    assert other.images.digest == weather.images.digest
     assert other.split_digest != weather.split_digest
 
 

@@ -51,7 +51,7 @@ def test_test_images_of_an_npz_have_the_classes_of_the_training_images(tmp_path:
     assert images.shape == (6, 8, 8, 1)
     assert labels.tolist() == [3, 3, 0, 0, 1, 1]
     assert test.class_names == data.images.class_names == ("0", "1", "2", "3")
-    assert test.digest != data.digest
+    assert test.digest != data.images.digest
 
 
 @pytest.mark.parametrize(

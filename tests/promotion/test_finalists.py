@@ -20,7 +20,7 @@ def training(name: str, **metrics: float) -> TrainingRecord:
     """Return the record of a training that no store has."""
     parameters = {knob: str(value) for knob, value in complete({"epochs": 9}).items()}
     record = TrainingRecord(TrackingStore("none"), name, name, State.COMPLETE, {}, parameters, metrics, ())
-    vars(record)["model_file"] = ""  # instead of what would be read from the store
+    vars(record)["model_file_text"] = ""  # instead of what would be read from the store
     return record
 
 

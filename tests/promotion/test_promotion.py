@@ -23,8 +23,9 @@ from pipeline.data.sealed import open_test_images
 from pipeline.data.source import load_training_data
 from pipeline.errors import DataError, GateRefused, SettingError
 from pipeline.promotion.prediction import predict
-from pipeline.promotion.rollback import Rollback, roll_back
+from pipeline.promotion.rollback import roll_back
 from pipeline.settings import DataSettings, PredictSettings, make_settings
+from pipeline.tracking.registry import Version
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,7 @@ class Story:
     better: Listener = field(default_factory=Listener)
     worse: Listener = field(default_factory=Listener)
     refusal: str = ""
-    rollbacks: list[Rollback] = field(default_factory=list)
+    rollbacks: list[tuple[Version, Version]] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +166,7 @@ def test_force_overrides_the_comparison_and_the_limits_and_says_so(stage: Stage)
 
 
 def test_rollback_goes_back_step_by_step(stage: Stage, story: Story) -> None:
-    steps = [(step.given_up.number, step.restored.number) for step in story.rollbacks]
+    steps = [(given_up.number, restored.number) for given_up, restored in story.rollbacks]
     assert steps == [("4", "2"), ("2", "1")]
     champion = stage.registry().champion()
     assert champion is not None

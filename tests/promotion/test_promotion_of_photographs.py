@@ -49,7 +49,7 @@ def test_finalists_are_judged_on_the_folds_and_the_refit_on_none(stage: Stage) -
 
 
 def test_features_of_a_backbone_serve_all_trainings(stage: Stage) -> None:
-    assert len(list((stage.folder / "cache").rglob("*.npy"))) == 2, "pixels and features, once each"
+    assert len(list((stage.folder / "cache").rglob("*.npy"))) == 3, "scan, pixels and features, once each"
 
 
 def test_sealed_photographs_are_the_test_images(stage: Stage) -> None:

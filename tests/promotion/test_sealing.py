@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipeline.baselines.choice import choose
 from stage import Listener, Stage
 from workplace import enter
 
 import pipeline
 from pipeline.baselines.config import read_config
-from pipeline.baselines.job import classical_job, model_file_job
+from pipeline.baselines.job import choose, classical_job, model_file_job
 from pipeline.baselines.training import train_jobs
 from pipeline.data.source import load_training_data
 from pipeline.errors import DataError
@@ -88,9 +87,9 @@ def test_everything_but_promote_works_on_test_images_that_cannot_be_read(
     settings = TrainingSettings(dataset=str(sealed_data), epochs=1)
     data = load_training_data(settings)
     (model,), _ = choose("tiny_8x8", dataset="torn")
-    repeat = read_config(stage.runs("trial")[0].info.run_id).job(data, settings)
+    repeat = read_config(stage.runs("trial")[0].info.run_id).make_job(data, settings)
     jobs = [model_file_job(model, data, settings), classical_job(settings), repeat]
-    train_jobs(jobs, data, settings, kind="baselines", show=lambda event: None, on_start=lambda n_jobs, log: None)
+    train_jobs(jobs, data, settings, kind="baselines", show=lambda event: None, on_start=lambda to_do, log: None)
     assert stage.n_openings("torn") == 0
     listener = Listener()
 

@@ -124,7 +124,7 @@ def test_dataset_is_the_input_of_the_study_run(finished: Workplace, digits: Spli
     profile = json.loads(entry.dataset.profile)
     assert entry.dataset.name == "digits"
     data = load_training_data(DataSettings(dataset="digits"))
-    assert data.digest.startswith(entry.dataset.digest)
+    assert data.images.digest.startswith(entry.dataset.digest)
     assert study_run.data.tags["pipeline.split_digest"] == data.split_digest
     assert profile["class_names"] == [str(digit) for digit in range(10)]
     assert (profile["n_train"], profile["n_validation"]) == (len(digits.train.labels), len(digits.validation.labels))

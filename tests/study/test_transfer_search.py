@@ -97,7 +97,7 @@ def test_space_with_one_image_size_that_fits_may_be_searched(workplace: Workplac
     knobs = "{backbone: InceptionV3, backbone_weights: random, image_size: {low: 32, high: 80}}"
     dataset = use(workplace, space=f"knobs: {knobs}\n")
 
-    prepare(workplace.settings(dataset=str(dataset)))
+    assert prepare(workplace.settings(dataset=str(dataset))).space.values("backbone") == ("InceptionV3",)
 
 
 @pytest.fixture(scope="module")

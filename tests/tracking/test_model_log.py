@@ -16,8 +16,8 @@ from pipeline.knobs.table import complete
 from pipeline.model.architecture import make_architecture
 from pipeline.model.network import build_network
 from pipeline.tracking.loaded_model import load_model
-from pipeline.tracking.model_log import log_network
-from pipeline.tracking.served_log import log_served_model
+from pipeline.tracking.model_log import log_network, log_served_model
+from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_run import TrainingRun
 
@@ -33,7 +33,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> TrainingRun:
     folder = tmp_path_factory.mktemp("store")
     store = TrackingStore(f"sqlite:///{folder / 'mlflow.db'}")
     experiment = store.client.create_experiment("some", artifact_location=str(folder / "artifacts"))
-    return TrainingRun.start(store, experiment_id=experiment, parent_run_id="none", name="some", tags={}, parameters={})
+    run_id = ParentRun(store, "none", experiment).start_run("some", tags={}, parameters={}, files={})
+    return TrainingRun.resume(store, run_id)
 
 
 def network_of(output: str) -> Any:

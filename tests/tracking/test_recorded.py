@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from mlflow.entities import LoggedModelOutput
@@ -11,10 +12,11 @@ from pipeline.errors import SettingError
 from pipeline.knobs.table import complete
 from pipeline.tracking import names
 from pipeline.tracking.leaderboard import rank_trainings, read_leaderboard
-from pipeline.tracking.names import State
+from pipeline.tracking.parent_run import ParentRun, end_run
 from pipeline.tracking.recorded import TrainingRecord, finished_trainings, read_study, read_training
 from pipeline.tracking.store import TrackingStore
-from pipeline.tracking.training_run import TrainingRun, end_training_run
+from pipeline.tracking.training_run import TrainingRun
+from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import get_metric
 
 MODEL_FILE = """
@@ -28,23 +30,25 @@ layers:
 
 
 @pytest.fixture(scope="module")
-def parent(tmp_path_factory: pytest.TempPathFactory) -> TrainingRun:
+def parent(tmp_path_factory: pytest.TempPathFactory) -> ParentRun:
     """Return the run of a command that trains, in a store of its own."""
     folder = tmp_path_factory.mktemp("store")
     store = TrackingStore(f"sqlite:///{folder / 'mlflow.db'}")
     experiment = store.client.create_experiment("some", artifact_location=str(folder / "artifacts"))
-    return TrainingRun.start(
-        store, experiment_id=experiment, parent_run_id="none", name="some", parameters={"seed": "5"},
-        tags={names.KIND: "study", names.STUDY: "some", names.SPLIT: "there"},
-    )  # fmt: skip
+    tags = {names.KIND: "study", names.STUDY: "some", names.SPLIT: "there"}
+    none = ParentRun(store, "none", experiment)
+    return replace(none, run_id=none.start_run("some", tags=tags, parameters={"seed": "5"}, files={}))
 
 
-def start(parent: TrainingRun, name: str = "trial-0001", *, kind: str = "trial", **tags: str) -> TrainingRun:
+def start(parent: ParentRun, name: str = "trial-0001", *, kind: str = "trial", **tags: str) -> TrainingRun:
     marks = {names.KIND: kind, names.SEED: "7", **{f"pipeline.{key}": value for key, value in tags.items()}}
-    return TrainingRun.start(
-        parent.store, experiment_id=parent.experiment_id, parent_run_id=parent.run_id, name=name, tags=marks,
-        parameters=complete({"epochs": 3}),
-    )  # fmt: skip
+    run_id = parent.start_run(name, tags=marks, parameters=complete({"epochs": 3}), files={})
+    return TrainingRun.resume(parent.store, run_id)
+
+
+def end(run: TrainingRun, cause: Cause, detail: str) -> None:
+    run.flush()
+    end_run(run.store, run.run_id, Ending(cause, detail))
 
 
 def read(run: TrainingRun) -> TrainingRecord:
@@ -57,10 +61,10 @@ def log_model(run: TrainingRun) -> str:
     return str(model.model_id)
 
 
-def test_record_holds_what_the_training_was_made_of_and_led_to(parent: TrainingRun) -> None:
+def test_record_holds_what_the_training_was_made_of_and_led_to(parent: ParentRun) -> None:
     run = start(parent, study="some", split_digest="other")
     run.log_summary({"best_val_accuracy": 0.5})
-    run.end(State.COMPLETE, "")
+    end(run, Cause.COMPLETE, "")
 
     record = read(run)
 
@@ -73,7 +77,7 @@ def test_record_holds_what_the_training_was_made_of_and_led_to(parent: TrainingR
     assert record.files() == {}
 
 
-def test_hand_made_model_is_read_back_from_its_file(parent: TrainingRun) -> None:
+def test_hand_made_model_is_read_back_from_its_file(parent: ParentRun) -> None:
     run = start(parent, "mine", kind="baseline")
     run.log_text(MODEL_FILE, names.HAND_MADE_FILE)
 
@@ -83,7 +87,7 @@ def test_hand_made_model_is_read_back_from_its_file(parent: TrainingRun) -> None
     assert record.configuration().model_file is not None
 
 
-def test_curve_has_the_last_value_of_an_epoch_that_was_trained_again_after_a_kill(parent: TrainingRun) -> None:
+def test_curve_has_the_last_value_of_an_epoch_that_was_trained_again_after_a_kill(parent: ParentRun) -> None:
     run = start(parent)
     for epoch, accuracy in ((1, 0.1), (2, 0.4), (2, 0.2), (3, 0.3)):
         run.log_epoch(epoch, {"val_accuracy": accuracy, "fold_1_val_accuracy": accuracy / 2})
@@ -97,7 +101,7 @@ def test_curve_has_the_last_value_of_an_epoch_that_was_trained_again_after_a_kil
     assert record.curve("val_loss") == []
 
 
-def test_model_of_a_resumed_training_is_the_last_one(parent: TrainingRun) -> None:
+def test_model_of_a_resumed_training_is_the_last_one(parent: ParentRun) -> None:
     run = start(parent)
     for _ in range(5):  # ids are random: in the order of a database the last is rarely the last
         last = log_model(run)
@@ -107,19 +111,21 @@ def test_model_of_a_resumed_training_is_the_last_one(parent: TrainingRun) -> Non
     assert read(run).model_uri == f"models:/{last}"
 
 
-def test_training_that_waits_to_be_resumed_or_was_resumed_has_not_ended(parent: TrainingRun) -> None:
+def test_training_that_waits_to_be_resumed_or_was_resumed_has_not_ended(parent: ParentRun) -> None:
     split, store = {"split_digest": "waiting"}, parent.store
     waiting, resumed, ended = (start(parent, f"trial-000{number}", **split) for number in range(3))
     for run in (waiting, resumed):
         run.log_summary({"best_val_accuracy": 0.9})
-        end_training_run(store, run.run_id, State.WAITING, "paused")
+        end_run(store, run.run_id, Ending(Cause.PAUSED))
     store.client.update_run(resumed.run_id, status="RUNNING")
-    ended.end(State.PRUNED, "too slow")
+    end(ended, Cause.PRUNED, "too slow")
 
     assert read(waiting).state is None
     assert read(resumed).state is None
     board = read_leaderboard(store, split="waiting", metric=get_metric("val_accuracy"))
-    assert board[["rank", "run", "state", "reason"]].to_numpy().tolist() == [[1, "trial-0002", "PRUNED", "too slow"]]
+    assert board[["rank", "run", "state", "reason"]].to_numpy().tolist() == [
+        [1, "trial-0002", "PRUNED", "pruned: too slow"]
+    ]
     assert finished_trainings(store, "waiting") == {}
 
 
@@ -132,30 +138,30 @@ def test_ranking_has_the_best_first_then_those_without_a_figure_then_failed_ones
         run = start(parent, name, split_digest=split, study="mine")
         if value is not None:
             run.log_summary({f"best_{metric}": value})
-        run.end(State.FAIL if name == "d" else State.COMPLETE, "")
-    start(parent, "e", split_digest=split, study="another").end(State.COMPLETE, "")
+        end(run, Cause.FAILED if name == "d" else Cause.COMPLETE, "")
+    end(start(parent, "e", split_digest=split, study="another"), Cause.COMPLETE, "")
 
     ranked = rank_trainings(parent.store, split=split, metric=get_metric(metric), study="mine")
 
     assert "".join(one.name for one in ranked) == f"{order}d"
 
 
-def test_finished_trainings_are_known_by_their_fingerprints(parent: TrainingRun) -> None:
+def test_finished_trainings_are_known_by_their_fingerprints(parent: ParentRun) -> None:
     done, failed = (start(parent, split_digest="prints", fingerprint=print_) for print_ in ("done", "failed"))
-    done.end(State.COMPLETE, "")
-    failed.end(State.FAIL, "")
+    end(done, Cause.COMPLETE, "")
+    end(failed, Cause.FAILED, "")
 
     found = finished_trainings(parent.store, "prints")
 
     assert {fingerprint: one.run_id for fingerprint, one in found.items()} == {"done": done.run_id}
 
 
-def test_run_of_a_command_is_no_training(parent: TrainingRun) -> None:
+def test_run_of_a_command_is_no_training(parent: ParentRun) -> None:
     with pytest.raises(SettingError, match=r"a run in which a network was trained, got .*, which is none"):
         read(parent)
 
 
-def test_study_that_does_not_exist_is_refused_with_the_names_of_those_that_do(parent: TrainingRun) -> None:
+def test_study_that_does_not_exist_is_refused_with_the_names_of_those_that_do(parent: ParentRun) -> None:
     assert read_study(parent.store, "some").settings == {"seed": "5"}
     assert read_study(parent.store, "some").training_settings(metric="val_loss", workers=None).seed == 5
     with pytest.raises(SettingError, match=r"\(some\), got 'sme'; change --study"):

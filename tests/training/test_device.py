@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import SettingError
-from pipeline.training.device import _cpu_flags, fastest_precision, prepare_environment, resolve_precision, visible_gpus
+from pipeline.process import prepare_environment
+from pipeline.training.device import _cpu_flags, fastest_precision, resolve_precision, visible_gpus
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from pipeline.knobs.table import complete
 from pipeline.training.ending import Cause, Ending
 from pipeline.training.metric import Metric, get_metric
-from pipeline.training.plan import make_plan
+from pipeline.training.plan import TrainingPlan
 from pipeline.training.progress import Progress
 
 LOGS = [  # better and worse in different epochs, metric by metric
@@ -21,7 +21,7 @@ LOGS = [  # better and worse in different epochs, metric by metric
 
 def begun(metric: Metric | None, *, until_epoch: int | None = None, **knobs: int | str) -> Progress:
     """Return the progress of a training of 6 epochs, of one step each, that has not begun."""
-    plan = make_plan(complete({"epochs": 6, **knobs}))
+    plan = TrainingPlan(complete({"epochs": 6, **knobs}))
     return Progress(plan, metric, 1, until_epoch=until_epoch)
 
 

@@ -53,25 +53,18 @@ def load_photographs(
     selection, counts = select(root, class_names, photographs)
     cache.get(*scan_key, lambda: [scanned])  # not earlier: a folder that is refused leaves nothing behind
     make_source = partial(_make_source, root, name, class_names)
-    seen, n_train = selection["train"] + selection["validation"], len(selection["train"])
+    seen, sealed, n_train = selection["train"] + selection["validation"], selection["test"], len(selection["train"])
+    read = partial(_read_kept, cache, state, most_bytes_in_memory)
+    profile = {
+        "n_files": len(photographs), "n_sealed": len(sealed), **counts,
+        "n_misnamed_files": int(scanned["is_misnamed"].sum()), "n_other_files": files.n_others,
+    }  # fmt: skip
     return replace(
-        make_source(
-            seen,
-            digest=content_digest(class_names, photographs),
-            read=partial(_read_kept, cache, state, most_bytes_in_memory),
-        ),
+        make_source(seen, digest=content_digest(class_names, photographs), read=read),
         groups=np.unique([one.sha256 for one in seen], return_inverse=True)[1],
         given_validation=np.arange(n_train, len(seen)) if len(seen) > n_train else None,
-        profile={
-            "n_files": len(photographs),
-            "n_sealed": len(selection["test"]),
-            **counts,
-            "n_misnamed_files": int(scanned["is_misnamed"].sum()),
-            "n_other_files": files.n_others,
-        },
-        open_sealed=lambda: make_source(
-            selection["test"], digest=_order_digest(class_names, selection["test"]), read=_read_anew
-        ),
+        profile=profile,
+        open_sealed=lambda: make_source(sealed, digest=_order_digest(class_names, sealed), read=_read_anew),
     )
 
 
