@@ -10,27 +10,26 @@ import pytest
 
 import pipeline
 from pipeline.cli import cli
-from pipeline.cli.reference import make_reference
 from pipeline.knobs.table import KNOBS
 
 ROOT = Path(pipeline.__file__).parent.parent
 FILE = ROOT / "docs" / "reference.md"
+TEXT = FILE.read_text()
 
 
-@pytest.mark.skipif(not (ROOT / "MLproject").exists(), reason="the project is installed without its files")
 def test_committed_reference_is_what_the_code_makes() -> None:
     made = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli.reference"], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "docs/make_reference.py"], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert made.stdout == FILE.read_text(), "run python -m pipeline.cli.reference > docs/reference.md"
+    assert made.stdout == TEXT, "run python docs/make_reference.py > docs/reference.md"
 
 
 @pytest.mark.parametrize("name", [param.name for command in cli.commands.values() for param in command.params])
 def test_reference_has_every_option(name: str) -> None:
-    assert f"\n| `{name}` |" in make_reference()
+    assert f"\n| `{name}` |" in TEXT
 
 
 @pytest.mark.parametrize("name", KNOBS)
 def test_reference_has_every_knob_with_its_meaning(name: str) -> None:
-    (row,) = [line for line in make_reference().splitlines() if line.endswith(f"| {KNOBS[name].meaning} |")]
+    (row,) = [line for line in TEXT.splitlines() if line.endswith(f"| {KNOBS[name].meaning} |")]
     assert row.startswith(f"| `{name}` |")

@@ -1,4 +1,4 @@
-"""The reference of options and knobs, made from settings and table: ``python -m pipeline.cli.reference``."""
+"""Print the reference of options and knobs: ``python docs/make_reference.py > docs/reference.md``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.settings.fields import Option, options
 
 _HEAD = """# Reference
 
-Made by `python -m pipeline.cli.reference > docs/reference.md`; do not edit it.
+Made by `python docs/make_reference.py > docs/reference.md`; do not edit it.
 
 Every option is given as `--data-dir x` or `--data_dir x` on the command line and as `-P data_dir=x` to `mlflow run`.
 A default in parentheses is what `auto` comes to; `auto` and `none` stand for leaving such an option out.
