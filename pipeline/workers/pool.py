@@ -26,7 +26,7 @@ _QUIT_PATIENCE_SECONDS = 5.0
 
 @dataclass
 class _Worker:
-    """What the pool knows of a worker: its job, and since when and on how many splits it trains."""
+    """The state of a worker: its job, when that started, and on how many splits it trains."""
 
     job: Job | None = None
     is_ready: bool = False
@@ -68,15 +68,15 @@ class Pool:
         with interrupts_noted() as interrupts:
             try:
                 self._start_workers()
-                while self._n_running() or self._n_left():
-                    if interrupts:
-                        raise KeyboardInterrupt
+                while not interrupts and (self._n_running() or self._n_left()):
                     self._hand_out()
                     self._hear(_POLL_SECONDS)
                     self._stop_at_deadline()
                     self._start_workers()
             finally:
                 self._end_workers()
+            if interrupts:
+                raise KeyboardInterrupt
 
     def _n_running(self) -> int:
         return sum(worker.job is not None for worker in self._workers.values())

@@ -272,6 +272,20 @@ def test_interruption_waits_until_the_source_has_taken_an_end(number: int) -> No
     assert signal.getsignal(number) is before
 
 
+def test_interruption_at_the_very_end_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, executor = Numbers(1), ScriptedExecutor([completes])
+    kill = executor.kill
+
+    def interrupted(worker: int, *, patience_seconds: float = 0.0) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        kill(worker, patience_seconds=patience_seconds)
+
+    monkeypatch.setattr(executor, "kill", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(source, executor)
+    assert source.states() == [State.COMPLETE]
+
+
 def test_second_interruption_ends_all_at_once() -> None:
     source, executor = Numbers(1), ScriptedExecutor([lambda job: [Started(job.number, job.name, 1)]])
 
