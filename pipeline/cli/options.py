@@ -30,6 +30,14 @@ class SettingType(click.ParamType[Any]):
         return None if value in self._open_words else value
 
 
+class SettingChoice(SettingType, click.Choice[str]):
+    """An option with choices: the help and shell completion list them, and the settings refuse all else."""
+
+    def __init__(self, option: Option) -> None:
+        click.Choice.__init__(self, option.choices)
+        SettingType.__init__(self, option)
+
+
 class SettingOption(click.Option):
     """An option made from a field; ``group`` is its heading in the help."""
 
@@ -37,7 +45,7 @@ class SettingOption(click.Option):
         self.group = option.group
         super().__init__(
             [f"--{option.name.replace('_', '-')}"],
-            type=SettingType(option),
+            type=SettingChoice(option) if option.choices else SettingType(option),
             metavar=f"[{'|'.join(option.choices)}]" if option.choices else _METAVARS.get(option.kind, "TEXT"),
             help=option.meaning,
             **_default(option),

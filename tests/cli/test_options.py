@@ -60,6 +60,15 @@ def test_help_groups_options_by_concern_and_lists_choices() -> None:
     assert "[default: (the data set's name)]" in text
 
 
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_options_with_choices_are_choices_to_click_and_its_completion(settings: type[CommandSettings]) -> None:
+    (command,) = [one for one in cli.commands.values() if getattr(one, "settings", None) is settings]
+    types = {param.name: param.type for param in command.params}
+    for option in options(settings):
+        kind = types[option.name]
+        assert (tuple(kind.choices) if isinstance(kind, click.Choice) else ()) == option.choices
+
+
 @pytest.mark.parametrize(
     ("words", "force"), [([], "false"), (["--force"], "true"), (["--force", "true"], "true"), (["--force", "no"], "no")]
 )
