@@ -138,6 +138,7 @@ def abandon(place: Workplace, *, deaths: int = 0) -> str:
     return run_id
 
 
+@pytest.mark.slow
 def test_trial_of_a_killed_command_waits_with_its_run_and_goes_on_as_itself(workplace: Workplace) -> None:
     use_space(workplace, ONE_KNOB_SPACE)
     run_id = abandon(workplace)

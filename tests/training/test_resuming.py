@@ -203,7 +203,9 @@ def figures(epochs: tuple[Epoch, ...]) -> list[tuple[object, ...]]:
     return [tuple(map(repr, vars(epoch).values())) for epoch in epochs]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [CASES[0], *(pytest.param(case, marks=pytest.mark.slow) for case in CASES[1:])], ids=lambda case: case.name
+)
 def test_training_in_two_parts_is_the_same_as_in_one(processes: Processes, case: Case) -> None:
     whole, cut = processes.whole(case), processes.cut(case)
 
@@ -225,6 +227,7 @@ def by_name(name: str) -> Case:
     return next(case for case in CASES if case.name == name)
 
 
+@pytest.mark.slow
 def test_cases_are_what_they_are_meant_to_be(processes: Processes) -> None:
     plateau = processes.whole(by_name("plateau"))
     rates = [epoch.learning_rate for epoch in plateau.epochs]
@@ -256,6 +259,7 @@ def without_seeds(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, variables=changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "without"),
     [
