@@ -20,7 +20,7 @@ _COLOURS = {State.COMPLETE: "green", State.PRUNED: "yellow", State.FAIL: "red", 
 
 
 class Tally:
-    """What the work has come to: counts, the best value, the time that is left; ``noun`` says what is counted."""
+    """Counts, best value and estimated time left of a command; ``noun`` names what is counted."""
 
     def __init__(self, n_total: int, noun: str, metric: Metric, timeout_minutes: float | None = None) -> None:
         self.n_total = n_total

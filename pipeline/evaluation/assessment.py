@@ -1,4 +1,4 @@
-"""What a configuration comes to on the splits that it was trained on: the one, or the folds of a cross-validation."""
+"""Metrics and predictions of a configuration over its splits: a single one, or the folds of a cross-validation."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def finished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 
 def requeue_abandoned(study: optuna.Study, store: TrackingStore) -> None:
-    """Have trials wait that are RUNNING with nobody at work on them any more; one with too many deaths fails."""
+    """Set RUNNING trials whose command is dead back to waiting; one with too many deaths fails."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         owner, run_id = trial.user_attrs.get(OWNER), trial.user_attrs.get(RUN_ID)
         if owner is not None and is_alive(owner):

@@ -1,4 +1,4 @@
-"""Whose run it is: the process that answers for it, and whether that is still alive."""
+"""The owner of a run: the process that is responsible for it, and whether it is still alive."""
 
 from __future__ import annotations
 

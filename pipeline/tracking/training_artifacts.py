@@ -38,7 +38,7 @@ def log_refit(run: TrainingRun, result: TrainingResult, network: Any, images: Im
 
 
 def log_judgement(run: TrainingRun, predictions: Predictions, images: Pixels) -> None:
-    """Log what predictions on raw ``images`` come to: confusion matrix, report by class, mistakes."""
+    """Log confusion matrix, report by class and mistakes of predictions on raw ``images``."""
     confusion = confusion_table(predictions)
     run.log_figure(draw_confusion(confusion), "confusion_matrix.png")
     run.log_figure(draw_mistakes(images, predictions), "misclassified.png")

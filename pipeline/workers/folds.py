@@ -21,7 +21,7 @@ Outcome = tuple[Ending, Epoch | None]
 class Folds:
     """Gathers the trainings on each of ``n_folds`` splits.
 
-    A fold that did not come to its end does not count, for its best epoch cannot be compared with the others'; the
+    A fold that was not finished does not count, since its best epoch cannot be compared with the others'; the
     only one of a single split does, by the epochs that it finished.
     """
 
@@ -48,7 +48,7 @@ class Folds:
         return self._taken[-1].best_epoch
 
     def assessment(self) -> Assessment:
-        """Return what the configuration has come to; one training or more must count."""
+        """Return the assessment of the folds that count; there must be one."""
         assert self._best is not None
         return Assessment(tuple(self._taken), self.n_folds, self._best.number)
 

@@ -1,4 +1,4 @@
-"""A list of jobs as a source: all are trained in their order, and nobody judges them meanwhile."""
+"""A list of jobs as a source: all are trained in order, and none is pruned."""
 
 from __future__ import annotations
 

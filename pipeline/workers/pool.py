@@ -1,4 +1,4 @@
-"""The pool: hands the jobs of a source to workers until there are none left, and answers for every one of them."""
+"""The pool: hands the jobs of a source to workers until none is left, and handles failures and deaths."""
 
 from __future__ import annotations
 

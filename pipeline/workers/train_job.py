@@ -1,4 +1,4 @@
-"""Train one job, live in its run, and log what comes of it: the one place that trains."""
+"""Train one job: epochs are logged live in its run, artifacts at its end. No other module trains."""
 
 from __future__ import annotations
 
