@@ -16,6 +16,7 @@ from pipeline.tracking.leaderboard import rank_trainings
 from pipeline.tracking.recorded import StudyRecord, TrainingRecord
 from pipeline.tracking.store import TrackingStore
 from pipeline.training.configuration import Configuration
+from pipeline.training.ending import State
 from pipeline.training.metric import Metric
 from pipeline.workers.job import Job
 
@@ -64,7 +65,7 @@ def choose_finalists(
     """
     chosen: dict[object, TrainingRecord] = {}
     for training in rank_trainings(store, split=study.split, metric=metric, study=study.name):
-        is_candidate = training.state is names.State.COMPLETE and "epochs" in training.parameters
+        is_candidate = training.state is State.COMPLETE and "epochs" in training.parameters
         if is_candidate and len(chosen) < n_finalists:
             chosen.setdefault((*sorted(training.parameters.items()), training.model_file_text), training)
     if not chosen:

@@ -18,7 +18,7 @@ from pipeline.settings import SearchSettings
 from pipeline.study.preparation import Preparation, prepare
 from pipeline.study.pruners import make_pruner
 from pipeline.study.storage import find_study, open_storage, storage_location
-from pipeline.study.trials import Trials, finished_trials, requeue_abandoned
+from pipeline.study.trials import STUDY_RUN, Trials, finished_trials, requeue_abandoned
 from pipeline.tracking import names
 from pipeline.tracking.leaderboard import read_leaderboard
 from pipeline.tracking.parent_run import ParentRun, command_run
@@ -29,7 +29,7 @@ from pipeline.workers.executor import LocalExecutor
 from pipeline.workers.job import WorkerContext
 from pipeline.workers.pool import Pool
 
-_IDENTITY, _STUDY_RUN = "identity", "run_id"
+_IDENTITY = "identity"
 
 OnStart = Callable[[list[tuple[State, float | None]], Path], None]
 
@@ -69,10 +69,10 @@ def search(settings: SearchSettings, show: Callable[[Event], None], on_start: On
         opened = command_run(
             store, name=f"study-{settings.study}", tags={names.KIND: "study", names.STUDY: settings.study},
             settings=settings.as_parameters(), data=preparation.data, experiment=settings.dataset_name,
-            earlier=study.user_attrs.get(_STUDY_RUN),
+            earlier=study.user_attrs.get(STUDY_RUN),
         )  # fmt: skip
         with opened as run:
-            study.set_user_attr(_STUDY_RUN, run.run_id)
+            study.set_user_attr(STUDY_RUN, run.run_id)
             requeue_abandoned(study, store)
             on_start([(State(trial.state.name), trial.value) for trial in finished_trials(study)], places.log)
             _run_trials(preparation, study, run, places.log, start, show)
@@ -137,9 +137,7 @@ def _run_trials(
     show: Callable[[Event], None],
 ) -> None:  # fmt: skip
     settings, data = preparation.settings, preparation.data
-    trials = Trials(
-        study, settings, preparation.space, preparation.metric, data.split_digest, data.n_splits, run
-    )  # fmt: skip
+    trials = Trials(study, settings, preparation.space, preparation.metric, data.split_digest, data.n_splits, run)
     executor = LocalExecutor(WorkerContext(settings, run.store, log), settings.workers)
     deadline = None if settings.timeout_minutes is None else start + 60 * settings.timeout_minutes
     Pool(trials, executor, show, log, deadline).run()

@@ -14,7 +14,7 @@ from pipeline.study.samplers import derive_seed, is_exhausted, make_sampler
 from pipeline.study.storage import requeue
 from pipeline.tracking import names
 from pipeline.tracking.owner import is_alive, this_process
-from pipeline.tracking.parent_run import ParentRun, end_run
+from pipeline.tracking.parent_run import ParentRun, end_killed_run
 from pipeline.tracking.store import TrackingStore
 from pipeline.training.configuration import Configuration
 from pipeline.training.ending import Cause, Ending, State
@@ -25,6 +25,7 @@ from pipeline.workers.source import close_run, open_run
 
 # Attributes of trials: what Optuna cannot express.
 RUN_ID, OWNER, DEATHS, VAL_ACCURACY = "run_id", "owner", "deaths", "val_accuracy"
+STUDY_RUN = "run_id"  # an attribute of the study
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -36,19 +37,27 @@ def finished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 def requeue_abandoned(study: optuna.Study, store: TrackingStore) -> None:
     """Set RUNNING trials whose command is dead back to waiting; one with too many deaths fails."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        owner, run_id = trial.user_attrs.get(OWNER), trial.user_attrs.get(RUN_ID)
+        owner = trial.user_attrs.get(OWNER)
         if owner is not None and is_alive(owner):
             continue
+        run_id = trial.user_attrs.get(RUN_ID) or _run_of(store, study, trial.number)
         n_deaths = trial.user_attrs.get(DEATHS, 0) + 1
         has_knobs = bool(trial.params) or "fixed_params" in trial.system_attrs  # of a first trial
         can_go_on = has_knobs and n_deaths < names.MAX_DEATHS
         if run_id is not None:
-            ending = Ending(Cause.INTERRUPTED if can_go_on else Cause.FAILED, "the command that ran it was killed")
-            end_run(store, run_id, ending, {names.DEATHS: str(n_deaths)})
+            end_killed_run(store, run_id, n_deaths, can_go_on=can_go_on)
         if can_go_on:
-            requeue(study, trial.number, {DEATHS: n_deaths})
+            requeue(study, trial.number, {DEATHS: n_deaths, RUN_ID: run_id or ""})
         else:
             study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _run_of(store: TrackingStore, study: optuna.Study, number: int) -> str | None:
+    """Return the run that a trial was given just before its command was killed, which it does not know itself."""
+    parent = study.user_attrs.get(STUDY_RUN)
+    condition = f"tags.`mlflow.parentRunId` = '{parent}' AND tags.`{names.TRIAL}` = '{number}'"
+    found = [run.info.run_id for run in store.search_runs(condition) if names.STATE not in run.data.tags]
+    return found[0] if found else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +76,7 @@ class Trials:
 
     def n_left(self, n_running: int) -> int:
         """Return how many trials may still be started: none where the grid is used up."""
-        n_waiting = len(self._waiting())
-        if not n_waiting and is_exhausted(self.settings.sampler, self.space, self.study):
+        if is_exhausted(self.settings.sampler, self.space, self.study) and not self._waiting():
             return 0
         return self.settings.trials - len(finished_trials(self.study)) - n_running
 
@@ -98,7 +106,7 @@ class Trials:
 
     def finish(self, job: Job, ended: Ended) -> None:
         """End the trial's run, then tell the study; a trial that waits keeps its number, seed and run."""
-        trial = self._running.pop(job.number)
+        trial, _ = self._running.pop(job.number), self._reported.pop(job.number)
         close_run(self.parent, job, ended.ending)
         if ended.best is not None:
             trial.set_user_attr(VAL_ACCURACY, ended.best.val_accuracy)
@@ -143,7 +151,7 @@ class Trials:
         seed = derive_seed(self.settings.seed, trial.number)
         known = trial.user_attrs
         return Job(
-            name=names.run_name(trial.number), configuration=Configuration(self.space.suggest(trial)), seed=seed,
+            name=f"trial-{trial.number:04d}", configuration=Configuration(self.space.suggest(trial)), seed=seed,
             number=trial.number, run_id=known.get(RUN_ID, ""), deaths=known.get(DEATHS, 0),
             tags={
                 names.KIND: "trial", names.STUDY: self.study.study_name, names.TRIAL: str(trial.number),
@@ -159,9 +167,7 @@ class Trials:
         return not is_last and trial.should_prune()
 
     def _keeps_model(self, value: float) -> bool:
-        keep = self.settings.keep_models
-        return keep == "all" or (keep == "best" and self._is_best_so_far(value))
-
-    def _is_best_so_far(self, value: float) -> bool:
+        if self.settings.keep_models != "best":
+            return self.settings.keep_models == "all"
         values = [trial.value for trial in finished_trials(self.study) if trial.value is not None]
         return not any(self.metric.is_better(other, value) for other in values)

@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.tracking import names
 from pipeline.tracking.recorded import TrainingRecord, search_trainings
 from pipeline.tracking.store import TrackingStore
+from pipeline.training.ending import State
 from pipeline.training.metric import Metric, get_metric
 
 METRICS = (
@@ -62,7 +63,7 @@ def _ranked(trainings: Iterable[TrainingRecord], metric: Metric, study: str | No
     def place(training: TrainingRecord) -> tuple[bool, bool, float, str]:
         value = sign * training.metrics.get(f"best_{metric.name}", math.nan)
         is_missing = math.isnan(value)
-        return training.state is names.State.FAIL, is_missing, 0 if is_missing else value, training.name
+        return training.state is State.FAIL, is_missing, 0 if is_missing else value, training.name
 
     return sorted((one for one in trainings if study in (None, one.tags.get(names.STUDY, study))), key=place)
 

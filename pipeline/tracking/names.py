@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pipeline.training.ending import State as State
-
 KIND = "pipeline.kind"
 STUDY = "pipeline.study"
 TRIAL = "pipeline.trial"
@@ -28,8 +26,3 @@ ARCHITECTURE_FILE = "architecture.txt"
 FINALISTS_FILE = "finalists.csv"
 MAX_TAG = 4000  # signs of a tag's value: longer ones are cut off
 SPLIT = "pipeline.split_digest"  # figures are comparable where it is the same
-
-
-def run_name(number: int) -> str:
-    """Return the name of a trial's run."""
-    return f"trial-{number:04d}"

@@ -129,16 +129,17 @@ def end_killed_runs(store: TrackingStore) -> None:
         owner = run.data.tags.get(names.OWNER)
         if owner is not None and not is_alive(owner):
             for child in _running_children(store, run.info.run_id):
-                _end_killed(store, child)
+                n_deaths = int(child.data.tags.get(names.DEATHS, "0")) + 1
+                can_go_on = child.data.tags[names.KIND] in names.FITTING_KINDS and n_deaths < names.MAX_DEATHS
+                end_killed_run(store, child.info.run_id, n_deaths, can_go_on=can_go_on)
             store.tag_run(run.info.run_id, {names.REASON: "it was killed"})
             store.client.set_terminated(run.info.run_id, "FAILED")
 
 
-def _end_killed(store: TrackingStore, run: Run) -> None:
-    n_deaths = int(run.data.tags.get(names.DEATHS, "0")) + 1
-    can_go_on = run.data.tags[names.KIND] in names.FITTING_KINDS and n_deaths < names.MAX_DEATHS
+def end_killed_run(store: TrackingStore, run_id: str, n_deaths: int, *, can_go_on: bool) -> None:
+    """End the run of a training whose command was killed: it waits to go on, or fails; ``n_deaths`` counts this one."""
     ending = Ending(Cause.INTERRUPTED if can_go_on else Cause.FAILED, "the command that ran it was killed")
-    end_run(store, run.info.run_id, ending, {names.DEATHS: str(n_deaths)})
+    end_run(store, run_id, ending, {names.DEATHS: str(n_deaths)})
 
 
 def end_run(store: TrackingStore, run_id: str, ending: Ending, tags: Mapping[str, str] | None = None) -> None:

@@ -17,6 +17,7 @@ from pipeline.settings import TrainingSettings, make_settings
 from pipeline.tracking import names
 from pipeline.tracking.store import TrackingStore, unusable_store
 from pipeline.training.configuration import Configuration
+from pipeline.training.ending import State
 
 _STUDY_SETTINGS = ("dataset", "data_dir", "seed", "validation_share", "folds", "image_size", "metric", "precision")
 
@@ -33,7 +34,7 @@ class TrainingRecord:
     store: TrackingStore
     run_id: str
     name: str
-    state: names.State | None
+    state: State | None
     tags: Mapping[str, str]
     parameters: Mapping[str, str]
     metrics: Mapping[str, float]
@@ -188,7 +189,7 @@ def _record(store: TrackingStore, run: Run) -> TrainingRecord:
         store=store,
         run_id=info.run_id,
         name=str(info.run_name),
-        state=names.State(data.tags[names.STATE]) if has_ended else None,
+        state=State(data.tags[names.STATE]) if has_ended else None,
         tags=data.tags,
         parameters=data.params,
         metrics=data.metrics,

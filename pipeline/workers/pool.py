@@ -70,7 +70,8 @@ class Pool:
                 self._start_workers()
                 while not interrupts and (self._n_running() or self._n_left()):
                     self._hand_out()
-                    self._hear(_POLL_SECONDS)
+                    for number, event in self.executor.poll(_POLL_SECONDS):
+                        self._take(number, event)
                     self._stop_at_deadline()
                     self._start_workers()
             finally:
@@ -110,10 +111,6 @@ class Pool:
         self.executor.kill(number, patience_seconds=_QUIT_PATIENCE_SECONDS)
         del self._workers[number]
 
-    def _hear(self, timeout_seconds: float) -> None:
-        for number, event in self.executor.poll(timeout_seconds):
-            self._take(number, event)
-
     def _take(self, number: int, event: Event) -> None:
         worker = self._workers[number]
         if isinstance(event, Ready):
@@ -135,8 +132,11 @@ class Pool:
 
     def _note_first_result(self, worker: _Worker, event: EpochEnd | FoldEnd) -> None:
         """Note the shortest time to a first result: the first epoch, or with folds the first of them."""
-        is_first = event.epoch.number == 1 if isinstance(event, EpochEnd) else worker.n_folds > 1
-        if is_first and event.fold == 1 and isinstance(event, EpochEnd) == (worker.n_folds == 1):
+        if worker.n_folds == 1:
+            is_result = isinstance(event, EpochEnd) and event.epoch.number == 1
+        else:
+            is_result = isinstance(event, FoldEnd)
+        if is_result and event.fold == 1:
             seconds = time.time() - worker.start
             self._first_result_seconds = min(seconds, self._first_result_seconds or seconds)
 

@@ -101,8 +101,7 @@ class _Training:
             result, bound = self._train_on(number, split, metric)
             if folds.take(result, bound):
                 mean = folds.assessment().best_epoch
-                report = FoldEnd(self.job.number, number, folds.last_best_epoch, mean)
-                verdict = self.resources.channel.ask(report)
+                verdict = self.resources.channel.ask(FoldEnd(self.job.number, number, folds.last_best_epoch, mean))
                 folds.stop(verdict.ending)
                 keep_model = verdict.keep_model
             if folds.is_over:

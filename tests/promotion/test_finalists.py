@@ -7,9 +7,10 @@ import pytest
 from pipeline.errors import TrainingsFailed
 from pipeline.knobs.table import complete
 from pipeline.promotion.finalists import Finalist, describe_small_lead, finalist_jobs, rank_finalists, refit_job
-from pipeline.tracking.names import HAND_MADE_FILE, State
+from pipeline.tracking.names import HAND_MADE_FILE
 from pipeline.tracking.recorded import StudyRecord, TrainingRecord
 from pipeline.tracking.store import TrackingStore
+from pipeline.training.ending import State
 from pipeline.training.metric import get_metric
 
 ACCURACY, LOSS = get_metric("val_accuracy"), get_metric("val_loss")

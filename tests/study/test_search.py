@@ -123,7 +123,10 @@ def test_study_whose_time_is_up_before_the_first_trial_ends_without_one(workplac
     assert workplace.n_running() == 0
 
 
-def abandon(place: Workplace, *, deaths: int = 0) -> str:
+def abandon(
+    place: Workplace, *, deaths: int = 0, tags: dict[str, str] | None = None, parent: str = "0" * 32,
+    knows_run: bool = True
+) -> str:  # fmt: skip
     """Leave a study as a killed command does: one trial RUNNING, and its run; return the run's id."""
     preparation = prepare(place.settings())
     place.places.folder.mkdir(parents=True, exist_ok=True)
@@ -131,10 +134,11 @@ def abandon(place: Workplace, *, deaths: int = 0) -> str:
     trial = study.ask()
     knobs = preparation.space.suggest(trial)
     store = TrackingStore(place.uri)
-    parent = ParentRun(store, "0" * 32, store.experiment_of(None, name="digits"))
-    run_id = parent.start_run("trial-0000", tags={"pipeline.kind": "trial"}, parameters=knobs, files={})
+    above = ParentRun(store, parent, store.experiment_of(None, name="digits"))
+    run_id = above.start_run("trial-0000", tags=tags or {"pipeline.kind": "trial"}, parameters=knobs, files={})
     for name, value in (("run_id", run_id), ("owner", DEAD_PROCESS), ("deaths", deaths)):
-        trial.set_user_attr(name, value)
+        if knows_run or name != "run_id":
+            trial.set_user_attr(name, value)
     return run_id
 
 
@@ -160,6 +164,18 @@ def test_trial_of_a_killed_command_waits_with_its_run_and_goes_on_as_itself(work
     assert run.data.tags["pipeline.deaths"] == "1"
     assert "pipeline.reason" not in run.data.tags
     assert run.data.tags["mlflow.parentRunId"] == workplace.runs("study")[0].info.run_id
+
+
+def test_trial_that_was_killed_before_it_knew_its_run_finds_it_again(workplace: Workplace) -> None:
+    use_space(workplace, ONE_KNOB_SPACE)
+    workplace.search(trials=1, timeout_minutes=1e-9)
+    (study_run,) = workplace.runs("study")
+    tags = {"pipeline.kind": "trial", "pipeline.trial": "0"}
+    run_id = abandon(workplace, tags=tags, parent=study_run.info.run_id, knows_run=False)
+    workplace.search(trials=1, timeout_minutes=1e-9)
+    (waiting,) = trials_of(workplace)
+    assert (waiting.state, waiting.user_attrs["run_id"]) == (TrialState.WAITING, run_id)
+    assert workplace.client.get_run(run_id).info.status == "SCHEDULED"
 
 
 def test_trial_in_which_the_third_command_was_killed_fails_with_its_run(workplace: Workplace) -> None:
