@@ -9,22 +9,30 @@ from pipeline.training.ending import State
 from pipeline.training.metric import get_monitor
 from pipeline.training.network_state import take_checkpoint
 from pipeline.training.progress import Progress
+from pipeline.training.schedule import set_position
 
 
-def follow(progress: Progress, epoch_number: Any) -> Any:
+def follow(progress: Progress, epoch_number: Any, position: Any) -> Any:
     """Return a callback that tells ``progress`` how ``fit`` goes on, and asks ``fit`` to stop when it is to end.
 
-    ``epoch_number`` is the variable that the batches go by.
+    ``epoch_number`` is the variable that the batches go by, ``position`` the one of the learning rate.
     """
     import keras
 
     class Follow(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+            self._piece = progress.scheduler.piece
+            set_position(position, self._piece)
+
         def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             epoch_number.assign(epoch + 1)
             progress.begin_epoch()
 
         def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
             progress.end_batch(batch + 1, logs or {})
+            if progress.scheduler.piece != self._piece:
+                self._piece = progress.scheduler.piece
+                set_position(position, self._piece)
             self._stop_at_the_end()
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -33,7 +41,7 @@ def follow(progress: Progress, epoch_number: Any) -> Any:
             self._stop_at_the_end()
 
         def _stop_at_the_end(self) -> None:
-            if progress.ending is not None:
+            if progress.should_stop:
                 self.model.stop_training = True
 
     return Follow()

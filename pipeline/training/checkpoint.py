@@ -16,11 +16,12 @@ import numpy as np
 
 from pipeline.data.cache import make_room, write_whole
 from pipeline.data.image_set import Array
+from pipeline.training.budget import StepSchedule
 from pipeline.training.ending import Cause, Ending
 from pipeline.training.result import Epoch
 
 MOST_BYTES = 10 * 10**9
-_FORMAT = 1
+_FORMAT = 2
 _ARRAYS = ("variables", "optimizer_variables", "best_weights")
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ class Checkpoint:
     """A training after the last of its ``epochs``.
 
     ``variables`` are the network's, random generators included; the optimizer's hold the position in the schedule.
-    ``best_weights`` are those of the best epoch. ``ending`` is None where the training goes on.
+    ``best_weights`` are those of the best epoch. ``steps`` is the schedule as far as it is known, ahead of the epochs
+    too; ``seconds_used`` count against a budget of seconds. ``ending`` is None where the training goes on.
     """
 
     variables: list[Array]
@@ -38,6 +40,8 @@ class Checkpoint:
     best_weights: list[Array]
     epochs: tuple[Epoch, ...]
     train_seconds: float
+    steps: StepSchedule
+    seconds_used: float = 0.0
     ending: Ending | None = None
 
 
@@ -82,6 +86,8 @@ def _scalars(checkpoint: Checkpoint) -> str:
         "n_arrays": {name: len(getattr(checkpoint, name)) for name in _ARRAYS},
         "epochs": [asdict(epoch) for epoch in checkpoint.epochs],
         "train_seconds": checkpoint.train_seconds,
+        "steps": checkpoint.steps.to_dict(),
+        "seconds_used": checkpoint.seconds_used,
         "ending": None if checkpoint.ending is None else asdict(checkpoint.ending),
     }
     return json.dumps(scalars)
@@ -97,5 +103,7 @@ def _parse(arrays: Mapping[str, Array]) -> Checkpoint:
         **groups,
         epochs=tuple(Epoch(**epoch) for epoch in scalars["epochs"]),
         train_seconds=float(scalars["train_seconds"]),
+        steps=StepSchedule.from_dict(scalars["steps"]),
+        seconds_used=float(scalars["seconds_used"]),
         ending=None if ending is None else Ending(Cause(ending["cause"]), ending["detail"]),
     )

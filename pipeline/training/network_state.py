@@ -22,6 +22,8 @@ def take_checkpoint(network: Any, progress: Progress) -> Checkpoint:
         best_weights=progress.best_weights,
         epochs=tuple(progress.epochs),
         train_seconds=progress.train_seconds,
+        steps=progress.scheduler.steps,
+        seconds_used=progress.scheduler.seconds_used,
         ending=None if goes_on else progress.ending,
     )
 

@@ -10,8 +10,10 @@ from pipeline.training.plan import TrainingPlan
 from pipeline.training.schedule import make_learning_rate
 
 
-def make_optimizer(plan: TrainingPlan, *, n_steps: int) -> Any:
-    """Return the plan's optimizer for a training of ``n_steps`` steps.
+def make_optimizer(plan: TrainingPlan, *, n_steps: int, position: Any = None) -> Any:
+    """Return the plan's optimizer for a training of ``n_steps`` steps at most.
+
+    ``position`` is the variable with the place in the schedule (None: evenly over all steps).
 
     Raises:
         SettingError: there is no such optimizer or schedule.
@@ -19,7 +21,7 @@ def make_optimizer(plan: TrainingPlan, *, n_steps: int) -> Any:
     if plan.optimizer not in _OPTIMIZERS:
         hint = did_you_mean(plan.optimizer, _OPTIMIZERS)
         raise SettingError(f"optimizer must be known, got '{plan.optimizer}'; {hint}")
-    rate = make_learning_rate(plan.learning_rate_schedule, plan.learning_rate, n_steps)
+    rate = make_learning_rate(plan.learning_rate_schedule, plan.learning_rate, n_steps, position)
     return _OPTIMIZERS[plan.optimizer](plan, rate)
 
 

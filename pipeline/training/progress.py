@@ -13,6 +13,8 @@ from pipeline.training.ending import Cause, Ending, OnBatch
 from pipeline.training.metric import Metric, get_monitor
 from pipeline.training.plan import TrainingPlan
 from pipeline.training.result import Epoch
+from pipeline.training.scheduler import Scheduler
+from pipeline.training.speed import Clock
 
 _FITTED, _VALIDATED = ("loss", "accuracy"), ("val_loss", "val_accuracy")
 _UNKNOWN = dict.fromkeys(_VALIDATED, math.nan)
@@ -23,19 +25,19 @@ OnEpoch = Callable[[Epoch], Ending | None]
 
 @dataclass
 class Progress:
-    """Follows a training batch by batch, and decides when it ends; ``ending`` is None while it runs.
+    """Follows a training execution by execution, and decides when it ends; ``ending`` is None while it runs.
 
     The best epoch goes by ``metric``, early stopping by the plan's monitor: the training ends when its patience, if it
     has any, is up after the best epoch of that. Without a ``metric`` the last epoch counts as the best.
-    The training is paused after ``until_epoch``, where that is not the last one.
+    The training is complete where its ``scheduler`` says so, in the middle of an epoch or not.
     """
 
     plan: TrainingPlan
     metric: Metric | None
-    n_steps: int
+    scheduler: Scheduler
     on_epoch: OnEpoch = lambda epoch: None
     on_batch: OnBatch = lambda share: None
-    until_epoch: int | None = None
+    clock: Clock = time.perf_counter
     epochs: list[Epoch] = field(default_factory=list)
     best_weights: Any = None
     ending: Ending | None = None
@@ -53,39 +55,55 @@ class Progress:
     @property
     def train_seconds(self) -> float:
         """Seconds of training until now, those before a checkpoint included."""
-        return self._seconds_before + (0.0 if self._start is None else time.perf_counter() - self._start)
+        return self._seconds_before + (0.0 if self._start is None else self.clock() - self._start)
+
+    @property
+    def n_steps(self) -> int:
+        """Training steps of the finished epochs."""
+        return min(len(self.epochs) * self.scheduler.steps_per_epoch, self.scheduler.n_done)
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether ``fit`` is to go no further than the end of this epoch, which may not be full."""
+        return self.ending is not None or self.scheduler.is_over
 
     def continue_from(self, checkpoint: Checkpoint) -> None:
         """Take over the epochs of a checkpoint; the training may be over with them."""
         self.epochs, self.best_weights = list(checkpoint.epochs), checkpoint.best_weights
         self._seconds_before = checkpoint.train_seconds
+        n_done = min(len(self.epochs) * self.scheduler.steps_per_epoch, checkpoint.steps.n_steps)
+        self.scheduler.continue_from(checkpoint.steps, n_done, checkpoint.seconds_used)
         self.ending = checkpoint.ending or self._ending_of_its_own()
 
     def begin(self) -> None:
         """Start the clock of the training."""
-        self._start = time.perf_counter()
+        self._start = self.clock()
 
     def begin_epoch(self) -> None:
         """Start the clock of an epoch."""
-        self._epoch_start = time.perf_counter()
+        self._epoch_start = self.clock()
+        self.scheduler.begin_epoch()
 
     def end_batch(self, n_steps_done: int, logs: Mapping[str, float]) -> None:
-        """Take the running figures after a training step."""
+        """Take the running figures after an execution, with which ``n_steps_done`` of the epoch are done."""
         self._check_finite("loss", logs)
-        share = min(1.0, n_steps_done / self.n_steps)  # Keras counts the last group of steps as a full one
+        n_steps = self.scheduler.steps_per_epoch
+        n_steps_done = min(n_steps, n_steps_done)  # Keras counts the last group of steps as a full one
         if self.ending is None:
-            self.ending = self.on_batch(share)
+            self.ending = self.on_batch(n_steps_done / n_steps)
+        self.scheduler.advance(len(self.epochs) * n_steps + n_steps_done)
 
     def end_epoch(self, logs: Mapping[str, float], learning_rate: float, get_weights: Callable[[], Any]) -> None:
-        """Take the figures of a finished epoch; one that was stopped midway is not counted."""
+        """Take the figures of a finished epoch; one that was stopped midway counts where the schedule ended there."""
         self._check_finite("loss", logs)
         self._check_finite("val_loss", logs)
         if self.ending is not None:
             return
         figures = {name: float(logs[name]) for name in _FITTED + (_VALIDATED if self.metric else ())}
-        seconds = time.perf_counter() - self._epoch_start
+        seconds = self.clock() - self._epoch_start
         epoch = Epoch(
-            len(self.epochs) + 1, **{**_UNKNOWN, **figures}, learning_rate=learning_rate, epoch_seconds=seconds
+            len(self.epochs) + 1, **{**_UNKNOWN, **figures}, learning_rate=learning_rate, epoch_seconds=seconds,
+            share=self.scheduler.share,
         )  # fmt: skip
         self.epochs.append(epoch)
         if self.best_epoch is epoch:
@@ -97,9 +115,8 @@ class Progress:
         n_epochs, patience, monitor = len(self.epochs), self.plan.early_stopping_patience, self._monitor
         if monitor and patience and n_epochs - monitor.best(self.epochs).number >= patience:
             return Ending(Cause.EARLY, f"no better {monitor.name} within {patience} epochs")
-        if n_epochs >= self.plan.epochs:
-            return Ending(Cause.COMPLETE)
-        return Ending(Cause.PAUSED) if self.until_epoch is not None and n_epochs >= self.until_epoch else None
+        is_over = n_epochs >= self.plan.epochs or self.scheduler.is_over
+        return Ending(Cause.COMPLETE) if is_over else None
 
     @property
     def _monitor(self) -> Metric | None:

@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from statistics import fmean, median_low
 from typing import Any
 
+from pipeline.training.budget import StepSchedule
 from pipeline.training.ending import Ending
+
+_NO_METRICS = ("number", "share")
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch; ``number`` counts from 1. Without validation images, their figures are no numbers (NaN)."""
+    """One epoch; ``number`` counts from 1. Without validation images, their figures are no numbers (NaN).
+
+    ``share`` is that of the learning-rate schedule which is done at its end.
+    """
 
     number: int
     loss: float
@@ -22,10 +28,11 @@ class Epoch:
     val_accuracy: float
     learning_rate: float
     epoch_seconds: float
+    share: float = math.nan
 
     def metrics(self) -> dict[str, float]:
         """Return the epoch's metrics by name, without those that it has not."""
-        return {name: value for name, value in vars(self).items() if name != "number" and not math.isnan(value)}
+        return {name: value for name, value in vars(self).items() if name not in _NO_METRICS and not math.isnan(value)}
 
     @property
     def is_validated(self) -> bool:
@@ -47,7 +54,10 @@ def mean_curve(curves: Iterable[Sequence[Epoch]]) -> tuple[Epoch, ...]:
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
-    """A network that has been trained, with the weights of its best epoch (None where no epoch was finished)."""
+    """A network that has been trained, with the weights of its best epoch (None where no epoch was finished).
+
+    ``steps`` are those of the finished epochs, with the schedule that they had.
+    """
 
     network: Any
     epochs: tuple[Epoch, ...]
@@ -55,3 +65,4 @@ class TrainingResult:
     ending: Ending
     train_seconds: float
     images_per_second: float
+    steps: StepSchedule

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 from pipeline.data.batches import epoch_variable, steps_per_epoch, training_batches, validation_batches
 from pipeline.data.source import Split
 from pipeline.training.bound_configuration import Build
+from pipeline.training.budget import Budget, StepSchedule
 from pipeline.training.callbacks import follow, reduce_on_plateau, save_checkpoints
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.checkpoint_writer import CheckpointWriter
@@ -19,9 +21,14 @@ from pipeline.training.optimizer import make_optimizer
 from pipeline.training.plan import TrainingPlan
 from pipeline.training.progress import OnEpoch, Progress
 from pipeline.training.result import TrainingResult
+from pipeline.training.schedule import position_variable
+from pipeline.training.scheduler import Scheduler, execution_end
+from pipeline.training.speed import Clock, Speed
+from pipeline.training.timed_scheduler import TimedScheduler
 
 _IMAGES_PER_EXECUTION = 1024  # steps of small batches run in groups: up to twice the speed, and still often a break
 _MAX_STEPS_PER_EXECUTION = 32
+_WHOLE_PLAN = Budget()
 
 
 def train(
@@ -36,7 +43,8 @@ def train(
     on_batch: OnBatch = lambda share: None,
     resume_from: Checkpoint | None = None,
     checkpoint: Path | None = None,
-    until_epoch: int | None = None,
+    budget: Budget = _WHOLE_PLAN,
+    clock: Clock = time.perf_counter,
 ) -> TrainingResult:
     """Build and train a network, and give it the weights of its best epoch, or with no ``metric`` of its last one.
 
@@ -44,24 +52,47 @@ def train(
     what the loss is. Without a ``metric`` nothing is validated. The same ``seed`` gives the same weights on a CPU.
     ``on_epoch`` gets each finished epoch, ``on_batch`` the share of the epoch that is done; both return why the
     training ends, or None. It goes on after ``resume_from`` as if it had never stopped, and writes ``checkpoint``, for
-    about a hundredth of its time, and wherever it stops after an epoch to go on later, as it does at ``until_epoch``.
+    about a hundredth of its time, and wherever it stops after an epoch to go on later. Within its ``budget`` the
+    schedule is complete, and the last epoch may not be full; ``clock`` measures its seconds.
 
     Raises:
         OutputError: the network's output does not fit the classes.
         SettingError: there is no such optimizer or schedule.
     """
     n_images = len(data.train.labels)
-    n_steps = steps_per_epoch(n_images, plan.batch_size)
-    network = _compiled(build, plan, data, n_steps, precision=precision, seed=seed)
-    progress = Progress(plan, metric, n_steps, on_epoch, on_batch, until_epoch)
+    scheduler = _scheduler(plan, data, budget, is_validated=metric is not None, clock=clock)
+    progress = Progress(plan, metric, scheduler, on_epoch, on_batch, clock)
+    position = position_variable(plan.epochs * scheduler.steps_per_epoch)
+    network = _compiled(build, plan, data, scheduler, position, precision=precision, seed=seed)
     if resume_from is not None and restore(network, resume_from):
         progress.continue_from(resume_from)
     if progress.ending is None:
-        _fit(network, progress, data, seed=seed, checkpoint=checkpoint)
+        _fit(network, progress, data, position, seed=seed, checkpoint=checkpoint)
     return _result(network, progress, n_images)
 
 
-def _compiled(build: Build, plan: TrainingPlan, data: Split, n_steps: int, *, precision: str, seed: int) -> Any:
+def _scheduler(plan: TrainingPlan, data: Split, budget: Budget, *, is_validated: bool, clock: Clock) -> Scheduler:
+    n_images = len(data.train.labels)
+    n_steps = steps_per_epoch(n_images, plan.batch_size)
+    n_at_once = max(1, min(_MAX_STEPS_PER_EXECUTION, _IMAGES_PER_EXECUTION // plan.batch_size, n_steps))
+    n_epochs = budget.n_epochs(plan.epochs)
+    if budget.seconds is not None:
+        validation_share = len(data.validation.labels) / n_images if is_validated else 0.0
+        speed = Speed(budget.seconds, validation_share, n_steps, clock)
+        return TimedScheduler(n_steps, n_at_once, most_steps=n_epochs * n_steps, speed=speed)
+    steps = StepSchedule.of_epochs(n_epochs, n_steps)
+    if budget.steps is not None:
+        own = budget.steps.at(n_steps)
+        last = execution_end(
+            min(own.n_steps, plan.epochs * n_steps), steps_per_epoch=n_steps, steps_per_execution=n_at_once
+        )
+        steps = own.ending_at(last)
+    return Scheduler(n_steps, n_at_once, list(steps.knots))
+
+
+def _compiled(
+    build: Build, plan: TrainingPlan, data: Split, scheduler: Scheduler, position: Any, *, precision: str, seed: int
+) -> Any:  # fmt: skip
     import keras
 
     keras.utils.set_random_seed(seed)
@@ -69,21 +100,23 @@ def _compiled(build: Build, plan: TrainingPlan, data: Split, n_steps: int, *, pr
     n_outputs = network.output_shape[-1]
     check_outputs(n_outputs, n_classes=len(data.images.class_names))
     network.compile(
-        optimizer=make_optimizer(plan, n_steps=n_steps * plan.epochs),
+        optimizer=make_optimizer(plan, n_steps=plan.epochs * scheduler.steps_per_epoch, position=position),
         loss=make_loss(n_outputs),
         metrics=make_metrics(n_outputs, class_weights=plan.class_weights),
-        steps_per_execution=max(1, min(_MAX_STEPS_PER_EXECUTION, _IMAGES_PER_EXECUTION // plan.batch_size, n_steps)),
+        steps_per_execution=scheduler.steps_per_execution,
     )
     return network
 
 
-def _fit(network: Any, progress: Progress, data: Split, *, seed: int, checkpoint: Path | None) -> None:
+def _fit(
+    network: Any, progress: Progress, data: Split, position: Any, *, seed: int, checkpoint: Path | None
+) -> None:  # fmt: skip
     plan, n_outputs, epoch_number = progress.plan, network.output_shape[-1], epoch_variable()
     batches = training_batches(
         data.train, n_outputs=n_outputs, batch_size=plan.batch_size, augmentation=plan.augmentation,
         label_smoothing=plan.label_smoothing, class_weights=plan.class_weights, seed=seed, epoch=epoch_number,
     )  # fmt: skip
-    callbacks = [follow(progress, epoch_number)]
+    callbacks = [follow(progress, epoch_number, position)]
     if plan.learning_rate_schedule == "plateau":
         callbacks.append(reduce_on_plateau(progress))
     if checkpoint is not None:
@@ -98,7 +131,7 @@ def _fit(network: Any, progress: Progress, data: Split, *, seed: int, checkpoint
 
 def _result(network: Any, progress: Progress, n_images: int) -> TrainingResult:
     assert progress.ending is not None
-    seconds = progress.train_seconds
+    seconds, steps = progress.train_seconds, progress.scheduler.steps.until(progress.n_steps)
     if progress.best_weights is not None:
         network.set_weights(progress.best_weights)
     return TrainingResult(
@@ -107,5 +140,6 @@ def _result(network: Any, progress: Progress, n_images: int) -> TrainingResult:
         best_epoch=progress.best_epoch,
         ending=progress.ending,
         train_seconds=seconds,
-        images_per_second=n_images * len(progress.epochs) / seconds,
+        images_per_second=n_images * steps.n_steps / steps.steps_per_epoch / seconds,
+        steps=steps,
     )

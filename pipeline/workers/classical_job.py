@@ -14,6 +14,7 @@ from pipeline.tracking import names
 from pipeline.tracking.model_log import log_classical
 from pipeline.tracking.training_artifacts import log_judgement
 from pipeline.tracking.training_run import TrainingRun
+from pipeline.training.budget import StepSchedule
 from pipeline.training.ending import Cause, Ending
 from pipeline.training.result import Epoch, TrainingResult
 from pipeline.workers.folds import Outcome
@@ -42,6 +43,7 @@ def _assess(split: Split, epoch: Epoch, judged: Predictions) -> Assessment:
     result = TrainingResult(
         network=None, epochs=(epoch,), best_epoch=epoch, ending=Ending(Cause.COMPLETE),
         train_seconds=epoch.epoch_seconds, images_per_second=n_images / epoch.epoch_seconds,
+        steps=StepSchedule.of_epochs(1, 1),
     )  # fmt: skip
     return Assessment((Fold(1, result, epoch, judged, split.validation.images),), n_folds=1, best_fold=1)
 

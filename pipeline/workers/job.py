@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pipeline.data.source import TrainingData
 from pipeline.knobs.table import KNOBS
 from pipeline.settings import TrainingSettings
 from pipeline.tracking.store import TrackingStore
+from pipeline.training.budget import Budget
 from pipeline.training.configuration import Configuration
+
+_WHOLE_PLAN = Budget()
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,9 @@ class Job:
     """One training; it keeps its number, seed and run wherever it goes on after its worker has died.
 
     ``configuration`` None is the classical model. ``run_id`` is empty until the run is made. Where the job does not
-    validate, it is fitted on training and validation images together. It pauses after ``last_epoch``. ``deaths``
-    counts the workers that died in it. ``reported`` is an accuracy that a document states, ``files`` are texts that
-    the run keeps, by name.
+    validate, it is fitted on training and validation images together. ``budget`` holds on each split; in its place
+    ``fold_budgets``, where there are some, hold on each in turn. ``deaths`` counts the workers that died in it.
+    ``reported`` is an accuracy that a document states, ``files`` are texts that the run keeps, by name.
     """
 
     name: str
@@ -32,7 +35,8 @@ class Job:
     number: int = 0
     run_id: str = ""
     validates: bool = True
-    last_epoch: int | None = None
+    budget: Budget = _WHOLE_PLAN
+    fold_budgets: tuple[Budget, ...] = ()
     deaths: int = 0
     reported: float | None = None
     files: Mapping[str, str] = field(default_factory=dict)
@@ -40,7 +44,14 @@ class Job:
     @property
     def n_epochs(self) -> int:
         """The most epochs that it trains on one split."""
-        return 1 if self.configuration is None else self.configuration.plan.epochs
+        if self.configuration is None:
+            return 1
+        most = self.configuration.plan.epochs
+        return max(budget.n_epochs(most) for budget in self.fold_budgets or (self.budget,))
+
+    def budget_of(self, fold: int) -> Budget:
+        """Return the budget of the training on a split, counted from 1."""
+        return self.fold_budgets[(fold - 1) % len(self.fold_budgets)] if self.fold_budgets else self.budget
 
     def parameters(self) -> Mapping[str, object]:
         """Return the knobs that its run shows."""
@@ -50,13 +61,15 @@ class Job:
         """Return 16 hexadecimal digits that are the same where a training would only repeat another one.
 
         Knobs at their defaults are left out, so that a new knob leaves all fingerprints as they were. The default of
-        a knob must therefore never change.
+        a knob must therefore never change. The same holds for a budget that is the whole plan.
         """
         chosen = {name: value for name, value in self.parameters().items() if value != KNOBS[name].default}
-        parts = [
+        parts: list[object] = [
             self.name, self.seed, data.split_digest, settings.precision, settings.metric, settings.image_size, chosen,
             *self.files.values(),
         ]  # fmt: skip
+        if (budgets := self.fold_budgets or (self.budget,)) != (_WHOLE_PLAN,):
+            parts.append([asdict(budget) for budget in budgets])
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -136,7 +136,7 @@ class _Training:
             build=bound.build, plan=self.configuration.plan, data=bound.split, metric=metric,
             seed=(self.job.seed + (fold - 1) * _SEEDS_BETWEEN_FOLDS) % 2**31, precision=self.resources.precision,
             on_epoch=partial(self._end_epoch, fold), on_batch=self.resources.channel.end_batch,
-            resume_from=earlier, checkpoint=checkpoint, until_epoch=self.job.last_epoch,
+            resume_from=earlier, checkpoint=checkpoint, budget=self.job.budget_of(fold),
         )  # fmt: skip
         return result, bound
 

@@ -28,6 +28,7 @@ def test_checkpoint_is_read_as_it_was_written(tmp_path: Path, ending: Ending | N
         assert [(a.dtype, a.shape, a.tobytes()) for a in ours] == [(a.dtype, a.shape, a.tobytes()) for a in theirs]
     assert repr(read.epochs) == repr(written.epochs)
     assert (read.train_seconds, read.ending) == (written.train_seconds, ending)
+    assert (read.steps, read.seconds_used) == (written.steps, written.seconds_used)
 
 
 def test_there_is_no_checkpoint_where_there_is_no_file(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def change_scalars(path: Path, before: str, after: str) -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ('"format": 1', '"format": 2'),
+        ('"format": 2', '"format": 1'),
         ('"val_loss"', '"loss_of_validation"'),
         ('"cause": "pruned"', '"cause": "bored"'),
         ('"variables": 2', '"variables": 3'),

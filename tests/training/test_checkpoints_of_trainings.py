@@ -14,11 +14,13 @@ from pipeline.data.batches import validation_batches
 from pipeline.data.source import Split
 from pipeline.knobs.table import KnobValue, complete
 from pipeline.training import checkpoint_writer
+from pipeline.training.budget import StepSchedule
 from pipeline.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from pipeline.training.configuration import Configuration
 from pipeline.training.ending import Cause, Ending
 from pipeline.training.metric import get_metric
 from pipeline.training.network_state import restore
+from pipeline.training.progress import OnEpoch
 from pipeline.training.result import Epoch, TrainingResult
 from pipeline.training.trainer import train
 
@@ -27,7 +29,7 @@ TINY: dict[str, KnobValue] = {
     "blocks": 1, "filters": 4, "batch_norm": False, "head": "flatten",
     "batch_size": 64, "learning_rate": 0.01, "epochs": 4,
 }  # fmt: skip
-HOW = ("on_epoch", "on_batch", "resume_from", "checkpoint", "until_epoch")
+HOW = ("on_epoch", "on_batch", "resume_from", "checkpoint")
 
 
 @pytest.fixture
@@ -58,10 +60,14 @@ def always_due(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def two_epochs(train_tiny: Train, tmp_path: Path) -> Checkpoint:
-    train_tiny(checkpoint=tmp_path / "two.npz", until_epoch=2)
+    train_tiny(checkpoint=tmp_path / "two.npz", on_epoch=pause_after(2))
     checkpoint = read_checkpoint(tmp_path / "two.npz")
     assert checkpoint is not None
     return checkpoint
+
+
+def pause_after(number: int) -> OnEpoch:
+    return lambda epoch: Ending(Cause.PAUSED) if epoch.number == number else None
 
 
 def never(*args: object) -> None:
@@ -69,8 +75,8 @@ def never(*args: object) -> None:
 
 
 @pytest.mark.usefixtures("never_due")
-def test_training_to_an_epoch_pauses_there_and_always_writes(train_tiny: Train, tmp_path: Path) -> None:
-    result = train_tiny(checkpoint=tmp_path / "a.npz", until_epoch=2, learning_rate_schedule="one_cycle")
+def test_training_that_is_paused_after_an_epoch_always_writes(train_tiny: Train, tmp_path: Path) -> None:
+    result = train_tiny(checkpoint=tmp_path / "a.npz", on_epoch=pause_after(2), learning_rate_schedule="one_cycle")
 
     assert (result.ending, len(result.epochs)) == (Ending(Cause.PAUSED), 2)
     assert result.epochs[-1].learning_rate == pytest.approx(0.01 * 2 / 3, rel=0.05), "the schedule spans all epochs"
@@ -149,15 +155,6 @@ def test_checkpoint_with_all_epochs_is_complete(train_tiny: Train, two_epochs: C
     assert (result.ending, result.epochs) == (Ending(Cause.COMPLETE), two_epochs.epochs)
 
 
-@pytest.mark.parametrize("until_epoch", [1, 2])
-def test_training_that_has_been_where_it_is_to_go_pauses_at_once(
-    train_tiny: Train, two_epochs: Checkpoint, until_epoch: int
-) -> None:
-    result = train_tiny(resume_from=two_epochs, until_epoch=until_epoch, on_epoch=never, on_batch=never)
-
-    assert (result.ending, result.epochs) == (Ending(Cause.PAUSED), two_epochs.epochs)
-
-
 def test_only_new_epochs_are_told_and_times_add_up(train_tiny: Train, two_epochs: Checkpoint) -> None:
     told: list[int] = []
     before = replace(two_epochs, train_seconds=1000.0)
@@ -217,7 +214,7 @@ def test_optimizer_that_scales_the_loss_is_restored_with_its_scale(tmp_path: Pat
     network, other = scaled_network(), scaled_network()
     network.fit(np.ones((8, 1)), np.ones((8, 1)), batch_size=2, verbose=0)
     states = [[np.asarray(each) for each in part] for part in (network.variables, network.optimizer.variables)]
-    checkpoint = Checkpoint(*states, network.get_weights(), (), 1.0)
+    checkpoint = Checkpoint(*states, network.get_weights(), (), 1.0, StepSchedule.of_epochs(1, 4))
     write_checkpoint(tmp_path / "a.npz", checkpoint)
     read = read_checkpoint(tmp_path / "a.npz")
     assert read is not None

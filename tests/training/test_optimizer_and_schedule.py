@@ -11,7 +11,7 @@ from pipeline.errors import SettingError
 from pipeline.knobs.table import KNOBS, KnobValue, complete
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.plan import TrainingPlan
-from pipeline.training.schedule import make_learning_rate
+from pipeline.training.schedule import make_learning_rate, position_variable, set_position
 
 SCHEDULES = KNOBS["learning_rate_schedule"].choices
 
@@ -93,6 +93,27 @@ def test_cosine_warms_up_for_a_twentieth_and_falls_along_a_half_cosine() -> None
     np.testing.assert_allclose(rates[:6], np.linspace(0, 0.5, 6), atol=1e-6)
     fallen = 0.25 * (1 + np.cos(np.pi * np.arange(95) / 95))
     np.testing.assert_allclose(rates[5:], fallen, atol=1e-6)
+
+
+def test_linear_warms_up_for_a_twentieth_and_falls_to_zero() -> None:
+    rates = rates_of("linear", 101)
+
+    np.testing.assert_allclose(rates[:5], np.linspace(0.1, 0.5, 5), rtol=1e-4)
+    np.testing.assert_allclose(rates[5:], 0.5 * (1 - np.arange(5, 101) / 101) / (1 - 5 / 101), rtol=1e-4)
+    assert float(np.asarray(make_learning_rate("linear", 0.5, 101)(101))) == 0
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle", "linear"])
+def test_rate_goes_by_the_share_of_the_schedule_whatever_the_steps(schedule: str) -> None:
+    position = position_variable(1000)
+    rate = make_learning_rate(schedule, 0.5, 1000, position)
+
+    set_position(position, ((30, 0.2), (40, 0.7)))
+
+    evenly = make_learning_rate(schedule, 0.5, 1000)
+    assert float(np.asarray(rate(34))) == pytest.approx(float(np.asarray(evenly(400))), abs=0.04)
+    set_position(position, ((40, 0.7), (43, 1.0)))
+    assert float(np.asarray(rate(43))) == float(np.asarray(rate(99))) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -9,6 +9,7 @@ from pipeline.training.ending import Cause, Ending
 from pipeline.training.metric import Metric, get_metric
 from pipeline.training.plan import TrainingPlan
 from pipeline.training.progress import Progress
+from pipeline.training.scheduler import Scheduler
 
 LOGS = [  # better and worse in different epochs, metric by metric
     {"loss": 0.9, "accuracy": 0.5, "val_loss": 0.6, "val_accuracy": 0.5},
@@ -19,17 +20,15 @@ LOGS = [  # better and worse in different epochs, metric by metric
 ]
 
 
-def begun(metric: Metric | None, *, until_epoch: int | None = None, **knobs: int | str) -> Progress:
+def begun(metric: Metric | None, **knobs: int | str) -> Progress:
     """Return the progress of a training of 6 epochs, of one step each, that has not begun."""
     plan = TrainingPlan(complete({"epochs": 6, **knobs}))
-    return Progress(plan, metric, 1, until_epoch=until_epoch)
+    return Progress(plan, metric, Scheduler(1, 1, [(0, 0.0), (plan.epochs, 1.0)]))
 
 
-def followed(*, monitor: str, patience: int, metric: str = "val_accuracy", until_epoch: int | None = None) -> Progress:
+def followed(*, monitor: str, patience: int, metric: str = "val_accuracy") -> Progress:
     """Return the progress through the epochs in LOGS, to their end or its own; the weights are the epoch's number."""
-    progress = begun(
-        get_metric(metric), until_epoch=until_epoch, early_stopping_monitor=monitor, early_stopping_patience=patience
-    )
+    progress = begun(get_metric(metric), early_stopping_monitor=monitor, early_stopping_patience=patience)
     for number, logs in enumerate(LOGS, start=1):
         progress.begin_epoch()
         progress.end_epoch(logs, 0.1, lambda number=number: number)
@@ -71,21 +70,8 @@ def test_without_validation_the_last_epoch_counts_as_the_best() -> None:
     assert set(progress.best_epoch.metrics()) == {"loss", "accuracy", "learning_rate", "epoch_seconds"}
 
 
-@pytest.mark.parametrize(
-    ("until_epoch", "cause", "n_epochs"), [(2, Cause.PAUSED, 2), (4, Cause.EARLY, 4), (5, Cause.EARLY, 4)]
-)
-def test_training_pauses_after_the_epoch_that_it_goes_to_unless_it_ends_by_then(
-    until_epoch: int, cause: Cause, n_epochs: int
-) -> None:
-    progress = followed(monitor="loss", patience=2, until_epoch=until_epoch)
-
-    assert progress.ending is not None
-    assert (progress.ending.cause, len(progress.epochs)) == (cause, n_epochs)
-
-
-@pytest.mark.parametrize("until_epoch", [None, 5, 6, 7])
-def test_training_is_complete_after_its_last_epoch_and_never_paused_there(until_epoch: int | None) -> None:
-    progress = begun(get_metric("val_loss"), until_epoch=until_epoch, epochs=5)
+def test_training_is_complete_after_its_last_epoch() -> None:
+    progress = begun(get_metric("val_loss"), epochs=5)
     for logs in LOGS:
         assert progress.ending is None
         progress.end_epoch(logs, 0.1, list)

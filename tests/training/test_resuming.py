@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +131,12 @@ def run_whole(case: Case, folder: Path) -> Outcome:
     return run(case, folder, "whole")
 
 
+def pause_after(number: int, epoch: Epoch) -> Ending | None:
+    return Ending(Cause.PAUSED) if epoch.number == number else None
+
+
 def run_to_the_cut(case: Case, folder: Path) -> Outcome:
-    return run(case, folder, "cut", until_epoch=case.cut)
+    return run(case, folder, "cut", on_epoch=partial(pause_after, case.cut))
 
 
 def run_from(case: Case, folder: Path, checkpoint: Checkpoint) -> Outcome:

@@ -147,9 +147,12 @@ def test_job_that_was_interrupted_goes_on_to_the_figures_of_one_that_was_not(kin
     assert list(cut_parent.store.checkpoints.iterdir()) == []
 
 
-def test_job_pauses_after_its_last_epoch_and_goes_on_in_the_same_run(tmp_path: Path) -> None:
-    channel = RecordingChannel()
-    parent, job = opened(tmp_path, job_of(Configuration(complete(KNOBS)), last_epoch=2))
+def test_job_that_was_paused_goes_on_in_the_same_run(tmp_path: Path) -> None:
+    def pause(report: Report) -> Verdict:
+        return Verdict(Ending(Cause.PAUSED) if channel.epochs() == [(1, 1), (1, 2)] else None)
+
+    channel = RecordingChannel(pause)
+    parent, job = opened(tmp_path, job_of(Configuration(complete(KNOBS))))
     paused = train_job(job, resources(tmp_path, channel))
     assert (paused.ending.cause, paused.best) == (Cause.PAUSED, None)
     assert channel.epochs() == [(1, 1), (1, 2)]
@@ -157,7 +160,7 @@ def test_job_pauses_after_its_last_epoch_and_goes_on_in_the_same_run(tmp_path: P
     close_run(parent, job, paused.ending)
     assert run_of(parent, job).info.status == "SCHEDULED"
 
-    again = open_run(parent, replace(job, last_epoch=None))
+    again = open_run(parent, job)
     done = train_job(again, resources(tmp_path, channel))
     close_run(parent, again, done.ending)
     assert again.run_id == job.run_id
