@@ -73,7 +73,10 @@ def _knobs_config(path: Path) -> Config:
 
 
 def _run_config(training: TrainingRecord) -> Config:
-    """Return how a run is repeated: with its own seed, or with that of the settings where the user changed it."""
+    """Return how a run is repeated: with its own seed, or with that of the settings where the user changed it.
+
+    It has the same steps again, where their number was not simply that of its knob ``epochs``.
+    """
     own = training.settings
 
     def make_job(data: TrainingData, settings: TrainingSettings) -> Job:
@@ -83,6 +86,7 @@ def _run_config(training: TrainingRecord) -> Config:
             seed=training.seed if str(settings.seed) == own.get("seed") else settings.seed,
             tags={names.KIND: "repeat", names.REPEAT_OF: training.run_id},
             files=training.files(),
+            fold_budgets=training.budgets(),
         )
 
     return Config({name: own[name] for name in _SPLIT_SETTINGS if own.get(name, "auto") != "auto"}, make_job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -15,6 +16,7 @@ from pipeline.tracking import names
 from pipeline.tracking.leaderboard import rank_trainings
 from pipeline.tracking.recorded import StudyRecord, TrainingRecord
 from pipeline.tracking.store import TrackingStore
+from pipeline.training.budget import Budget
 from pipeline.training.configuration import Configuration
 from pipeline.training.ending import State
 from pipeline.training.metric import Metric
@@ -43,8 +45,16 @@ class Finalist:
         return seed_spread(self.scores)
 
     @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """Budget of the refit, where the training had one: of several folds, that of the middle length."""
+        budgets = sorted(self.training.budgets(), key=lambda budget: budget.steps.n_steps if budget.steps else 0)
+        return tuple(budgets[len(budgets) // 2 :][:1])
+
+    @property
     def n_epochs(self) -> int:
-        """Epochs for the refit: the mean of the best epochs."""
+        """Epochs of the refit: the mean of the best epochs, or those that the training's budget came to."""
+        if self.budgets:
+            return self.budgets[0].n_epochs(most=sys.maxsize)
         return max(1, round(fmean(self.best_epochs)))
 
     @property
@@ -81,7 +91,7 @@ def finalist_jobs(finalists: Sequence[TrainingRecord], study: StudyRecord, *, se
     return [
         _job(
             training, study, kind="finalist", suffix=f"seed-{number}", configuration=training.configuration(),
-            seed=derive_seed(seed, _SEED_OFFSET + number),
+            seed=derive_seed(seed, _SEED_OFFSET + number), budgets=training.budgets(),
         )
         for training in finalists
         for number in range(1, n_seeds + 1)
@@ -89,17 +99,22 @@ def finalist_jobs(finalists: Sequence[TrainingRecord], study: StudyRecord, *, se
 
 
 def refit_job(winner: Finalist, study: StudyRecord, *, seed: int) -> Job:
-    """Return the job of fitting the winner on training and validation images, for the mean of its best epochs."""
+    """Return the job of fitting the winner on training and validation images, for as many epochs as it should have."""
     configuration = winner.training.configuration().without_validation(winner.n_epochs)
-    return _job(winner.training, study, kind="refit", suffix="refit", configuration=configuration, seed=seed)
+    return _job(
+        winner.training, study, kind="refit", suffix="refit", configuration=configuration, seed=seed,
+        budgets=winner.budgets,
+    )  # fmt: skip
 
 
 def _job(
-    training: TrainingRecord, study: StudyRecord, *, kind: str, suffix: str, configuration: Configuration, seed: int
-) -> Job:
+    training: TrainingRecord, study: StudyRecord, *, kind: str, suffix: str, configuration: Configuration, seed: int,
+    budgets: tuple[Budget, ...],
+) -> Job:  # fmt: skip
     tags = {names.KIND: kind, names.STUDY: study.name, names.FINALIST_OF: training.run_id}
     return Job(
-        f"{training.name}-{suffix}", configuration, seed, tags, validates=kind != "refit", files=training.files()
+        f"{training.name}-{suffix}", configuration, seed, tags, validates=kind != "refit", files=training.files(),
+        fold_budgets=budgets,
     )  # fmt: skip
 
 

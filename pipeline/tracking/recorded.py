@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from pipeline.model.model_file import parse_model_file
 from pipeline.settings import TrainingSettings, make_settings
 from pipeline.tracking import names
 from pipeline.tracking.store import TrackingStore, unusable_store
+from pipeline.training.budget import Budget, StepSchedule
 from pipeline.training.configuration import Configuration
 from pipeline.training.ending import State
 
@@ -72,10 +74,13 @@ class TrainingRecord:
     @cached_property
     def model_file_text(self) -> str:
         """Text of the hand-made model's file; empty for a model made of knobs."""
-        client = self.store.client
-        if names.HAND_MADE_FILE not in {file.path for file in client.list_artifacts(self.run_id)}:
-            return ""
-        return str(load_text(f"{client.get_run(self.run_id).info.artifact_uri}/{names.HAND_MADE_FILE}"))
+        return self._read(names.HAND_MADE_FILE)
+
+    @cached_property
+    def steps(self) -> tuple[StepSchedule, ...]:
+        """The steps that were trained on each split, with their schedule; none where the run does not record them."""
+        text = self._read(names.SCHEDULE_FILE)
+        return tuple(StepSchedule.from_dict(values) for values in json.loads(text)) if text else ()
 
     def curve(self, metric: str) -> list[tuple[int, float]]:
         """Return (epoch, value) pairs of a metric that is logged every epoch; a fold's is ``fold_1_val_accuracy``.
@@ -97,9 +102,22 @@ class TrainingRecord:
             return Configuration(knobs)
         return Configuration(knobs, parse_model_file(self.model_file_text, name=self.name, source=self.name))
 
+    def budgets(self) -> tuple[Budget, ...]:
+        """Return the budgets that repeat its steps, one a split; none where they were those of its knob ``epochs``."""
+        if all(steps.is_whole(int(self.parameters["epochs"])) for steps in self.steps):
+            return ()
+        return tuple(Budget(steps=steps) for steps in self.steps)
+
     def files(self) -> dict[str, str]:
         """Return the files, by name, that a run repeating this training should hold as well."""
         return {names.HAND_MADE_FILE: self.model_file_text} if self.model_file_text else {}
+
+    def _read(self, artifact: str) -> str:
+        """Return the text of an artifact; empty where there is none of that name."""
+        client = self.store.client
+        if artifact not in {file.path for file in client.list_artifacts(self.run_id)}:
+            return ""
+        return str(load_text(f"{client.get_run(self.run_id).info.artifact_uri}/{artifact}"))
 
 
 @dataclass(frozen=True)

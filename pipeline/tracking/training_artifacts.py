@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.data.image_set import ImageSet
@@ -10,7 +12,7 @@ from pipeline.evaluation.assessment import Assessment
 from pipeline.evaluation.figures import draw_confusion, draw_curves, draw_mistakes
 from pipeline.evaluation.scores import Predictions, confusion_table, report_table
 from pipeline.tracking.model_log import log_network, log_served_model
-from pipeline.tracking.names import ARCHITECTURE_FILE
+from pipeline.tracking.names import ARCHITECTURE_FILE, SCHEDULE_FILE
 from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.result import TrainingResult
 
@@ -20,6 +22,7 @@ def log_artifacts(run: TrainingRun, assessment: Assessment, network: Any, *, kee
     log_judgement(run, assessment.predictions, assessment.images)
     run.log_figure(draw_curves(assessment.curves, assessment.best_epoch), "curves.png")
     run.log_text(describe_network(network), ARCHITECTURE_FILE)
+    _log_schedules(run, [fold.result for fold in assessment.folds])
     names, provenance = assessment.predictions.class_names, assessment.provenance()
     model_id = log_network(run, network, names, provenance=provenance) if keep_model else None
     run.log_summary({**assessment.figures(), "n_parameters": network.count_params()}, model_id=model_id)
@@ -29,6 +32,7 @@ def log_refit(run: TrainingRun, result: TrainingResult, network: Any, images: Im
     """Log what a training without validation leaves; the model is one for use elsewhere."""
     run.log_figure(draw_curves([result.epochs], result.epochs[-1]), "curves.png")
     run.log_text(describe_network(network), ARCHITECTURE_FILE)
+    _log_schedules(run, [result])
     figures = {
         "n_parameters": network.count_params(),
         "train_seconds": result.train_seconds,
@@ -44,6 +48,11 @@ def log_judgement(run: TrainingRun, predictions: Predictions, images: Pixels) ->
     run.log_figure(draw_mistakes(images, predictions), "misclassified.png")
     run.log_table(confusion, "confusion_matrix.csv")
     run.log_table(report_table(predictions), "classification_report.csv")
+
+
+def _log_schedules(run: TrainingRun, results: Sequence[TrainingResult]) -> None:
+    """Log the steps of each fold's training, by which it can be repeated."""
+    run.log_text(json.dumps([result.steps.to_dict() for result in results]), SCHEDULE_FILE)
 
 
 def describe_network(network: Any) -> str:

@@ -27,8 +27,9 @@ def train_classical(split: Split, *, run: TrainingRun, seed: int) -> Outcome:
     seconds = time.perf_counter() - start
     fitted, judged = _predict(model, split.train), _predict(model, split.validation)
     epoch = Epoch(
-        1, _loss(fitted), fitted.accuracy, _loss(judged), judged.accuracy, learning_rate=0.0, epoch_seconds=seconds
-    )
+        1, _loss(fitted), fitted.accuracy, _loss(judged), judged.accuracy, learning_rate=0.0, epoch_seconds=seconds,
+        share=1.0,
+    )  # fmt: skip
     run.log_epoch(1, epoch.metrics())
     assessment = _assess(split, epoch, judged)
     log_judgement(run, judged, assessment.images)

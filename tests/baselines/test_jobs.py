@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from pipeline.errors import InputError, ModelFileError, SettingError, SpaceError
 from pipeline.knobs.table import KNOBS, complete
 from pipeline.model.model_file.documents import read_document
 from pipeline.settings import BaselineSettings, TrainingSettings
+from pipeline.training.budget import Budget, StepSchedule
 from pipeline.training.configuration import Configuration
 from pipeline.workers.job import Job
 
@@ -130,6 +132,45 @@ def test_fingerprint_is_left_as_it_was_by_a_new_knob_at_its_default(monkeypatch:
     assert Job("mine", Configuration(complete({"filters": 4})), 0, {}).fingerprint(data, settings()) == before
     changed = Job("mine", Configuration(complete({"filters": 4, "new": 0.25})), 0, {})
     assert changed.fingerprint(data, settings()) != before
+
+
+STEPS = StepSchedule(10, ((0, 0.0), (7, 0.5), (25, 1.0)))
+
+
+def test_fingerprint_is_left_as_it_was_by_a_budget_that_is_the_whole_plan_and_changed_by_others() -> None:
+    data, job = made((8, 8, 1)), Job("mine", Configuration(complete({"filters": 4})), 0, {})
+    jobs = [
+        replace(job, budget=Budget(epochs=2)), replace(job, budget=Budget(seconds=2.0)),
+        replace(job, budget=Budget(steps=STEPS)), replace(job, fold_budgets=(Budget(epochs=2), Budget(epochs=3))),
+    ]  # fmt: skip
+
+    plain = job.fingerprint(data, settings())
+
+    assert plain == "bc33a632ed388049", "as it was before there were budgets"
+    assert replace(job, budget=Budget()).fingerprint(data, settings()) == plain
+    assert len({plain, *(one.fingerprint(data, settings()) for one in jobs)}) == 1 + len(jobs)
+
+
+@pytest.mark.parametrize(
+    ("budgets", "n_epochs"),
+    [
+        ({"budget": Budget(epochs=4)}, 4),
+        ({"budget": Budget(epochs=40)}, 9),
+        ({"budget": Budget(seconds=4.0)}, 9),
+        ({"fold_budgets": (Budget(epochs=2), Budget(steps=STEPS))}, 3),
+    ],
+    ids=str,
+)
+def test_job_trains_as_many_epochs_as_plan_and_budget_allow(budgets: dict[str, Any], n_epochs: int) -> None:
+    assert Job("mine", Configuration(complete({"epochs": 9})), 0, {}, **budgets).n_epochs == n_epochs
+
+
+def test_budgets_of_folds_take_the_place_of_the_one_for_all() -> None:
+    job = Job("mine", Configuration(complete({})), 0, {}, budget=Budget(epochs=5))
+    folds = Budget(epochs=1), Budget(epochs=2)
+
+    assert [job.budget_of(fold) for fold in (1, 2)] == [Budget(epochs=5)] * 2
+    assert [replace(job, fold_budgets=folds).budget_of(fold) for fold in (1, 2, 3)] == [*folds, folds[0]]
 
 
 def test_config_may_be_a_name_or_a_file_of_a_hand_made_model(tmp_path: Path) -> None:

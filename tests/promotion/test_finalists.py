@@ -10,6 +10,7 @@ from pipeline.promotion.finalists import Finalist, describe_small_lead, finalist
 from pipeline.tracking.names import HAND_MADE_FILE
 from pipeline.tracking.recorded import StudyRecord, TrainingRecord
 from pipeline.tracking.store import TrackingStore
+from pipeline.training.budget import Budget, StepSchedule
 from pipeline.training.ending import State
 from pipeline.training.metric import get_metric
 
@@ -21,7 +22,7 @@ def training(name: str, **metrics: float) -> TrainingRecord:
     """Return the record of a training that no store has."""
     parameters = {knob: str(value) for knob, value in complete({"epochs": 9}).items()}
     record = TrainingRecord(TrackingStore("none"), name, name, State.COMPLETE, {}, parameters, metrics, ())
-    vars(record)["model_file_text"] = ""  # instead of what would be read from the store
+    vars(record).update(model_file_text="", steps=())  # instead of what would be read from the store
     return record
 
 
@@ -77,3 +78,28 @@ def test_jobs_of_finalists_have_seeds_of_their_own_and_the_refit_the_mean_of_the
     assert (refit.name, refit.seed, refit.n_epochs) == ("trial-0001-refit", 3, 6)
     assert (first.tags["pipeline.kind"], refit.tags["pipeline.kind"]) == ("finalist", "refit")
     assert HAND_MADE_FILE not in refit.files
+
+
+def test_training_within_a_budget_gives_its_steps_to_finalists_and_refit() -> None:
+    one = training("trial-0001")
+    folds = tuple(StepSchedule(10, ((0, 0.0), (5, 0.4), (n_steps, 1.0))) for n_steps in (41, 25, 32))
+    vars(one)["steps"] = folds
+    budgets = tuple(Budget(steps=steps) for steps in folds)
+
+    first, second = finalist_jobs([one], STUDY, seed=0, n_seeds=2)
+    refit = refit_job(Finalist(one, (0.5, 0.6), (1, 2), 10), STUDY, seed=3)
+
+    assert first.fold_budgets == second.fold_budgets == budgets
+    assert refit.fold_budgets == (budgets[2],), "of the folds the one of middle length"
+    assert refit.configuration is not None
+    assert refit.n_epochs == refit.configuration.plan.epochs == 4
+
+
+def test_training_of_all_its_epochs_gives_finalists_no_budget() -> None:
+    one = training("trial-0001")
+    vars(one)["steps"] = (StepSchedule.of_epochs(9, 10),)
+
+    (job,) = finalist_jobs([one], STUDY, seed=0, n_seeds=1)
+
+    assert (job.fold_budgets, job.budget, job.n_epochs) == ((), Budget(), 9)
+    assert refit_job(Finalist(one, (0.5,), (4,), 10), STUDY, seed=3).fold_budgets == ()

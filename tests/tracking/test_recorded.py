@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from pipeline.tracking.parent_run import ParentRun, end_run
 from pipeline.tracking.recorded import TrainingRecord, finished_trainings, read_study, read_training
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_run import TrainingRun
+from pipeline.training.budget import Budget, StepSchedule
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import get_metric
 
@@ -85,6 +87,30 @@ def test_hand_made_model_is_read_back_from_its_file(parent: ParentRun) -> None:
 
     assert record.files() == {names.HAND_MADE_FILE: MODEL_FILE}
     assert record.configuration().model_file is not None
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_repeated"),
+    [
+        ([StepSchedule.of_epochs(3, 10)], False),
+        ([StepSchedule.of_epochs(3, 10).until(20)], False),
+        ([StepSchedule.of_epochs(2, 10)], True),
+        ([StepSchedule.of_epochs(3, 10), StepSchedule(9, ((0, 0.0), (4, 0.1 + 0.2), (13, 1.0)))], True),
+        ([], False),
+    ],
+    ids=["all epochs of the knob", "ended early", "fewer epochs", "folds of seconds", "of an earlier version"],
+)
+def test_steps_are_repeated_where_they_were_not_simply_those_of_the_knob_epochs(
+    parent: ParentRun, steps: list[StepSchedule], is_repeated: bool
+) -> None:
+    run = start(parent)
+    if steps:
+        run.log_text(json.dumps([one.to_dict() for one in steps]), names.SCHEDULE_FILE)
+
+    record = read(run)
+
+    assert record.steps == tuple(steps)
+    assert record.budgets() == (tuple(Budget(steps=one) for one in steps) if is_repeated else ())
 
 
 def test_curve_has_the_last_value_of_an_epoch_that_was_trained_again_after_a_kill(parent: ParentRun) -> None:

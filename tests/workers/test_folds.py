@@ -16,6 +16,7 @@ from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.bound_configuration import BoundConfiguration
+from pipeline.training.budget import StepSchedule
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import get_metric
 from pipeline.training.result import Epoch, TrainingResult
@@ -44,14 +45,14 @@ class NamedConfiguration(BoundConfiguration):
 
 
 def epochs_of(accuracies: list[float]) -> tuple[Epoch, ...]:
-    return tuple(Epoch(n, 1.0, 0.5, 2 - value, value, 0.1, 1.0) for n, value in enumerate(accuracies, start=1))
+    return tuple(Epoch(n, 1.0, 0.5, 2 - value, value, 0.1, 1.0, 0.1 * n) for n, value in enumerate(accuracies, start=1))
 
 
 def training(name: str, accuracies: list[float], cause: Cause = Cause.COMPLETE) -> TrainingResult:
     epochs = epochs_of(accuracies)
     best = max(epochs, key=lambda epoch: epoch.val_accuracy, default=None)
     ending = Ending(cause, "" if cause is Cause.COMPLETE else "because")
-    return TrainingResult(Network(name), epochs, best, ending, 2.0, 50.0 * len(epochs))
+    return TrainingResult(Network(name), epochs, best, ending, 2.0, 50.0 * len(epochs), StepSchedule.of_epochs(9, 5))
 
 
 def gather(*trainings: TrainingResult, n_folds: int = 3, metric: str = "val_accuracy") -> Folds:

@@ -15,8 +15,10 @@ from pipeline.knobs.table import Knobs, complete
 from pipeline.model.model_file import parse_model_file
 from pipeline.settings import TrainingSettings
 from pipeline.tracking.parent_run import ParentRun
+from pipeline.tracking.recorded import read_training
 from pipeline.tracking.store import TrackingStore
 from pipeline.training.backbone_cache import BackboneCache
+from pipeline.training.budget import Budget
 from pipeline.training.configuration import Configuration, model_file_configuration
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import get_metric
@@ -29,6 +31,7 @@ KNOBS: Knobs = {
     "blocks": 1, "filters": 4, "batch_size": 64, "optimizer": "sgd", "learning_rate": 0.05, "epochs": 4,
     "learning_rate_schedule": "one_cycle", "augmentation": "shifts", "dropout_after_pool": 0.2,
 }  # fmt: skip
+TAGS = {"pipeline.kind": "baseline", "pipeline.seed": "3"}
 MODEL_FILE = """
 input_shape: [8, 8, 1]
 training: {optimizer: adam, epochs: 4, batch_size: 64}
@@ -166,6 +169,25 @@ def test_job_that_was_paused_goes_on_in_the_same_run(tmp_path: Path) -> None:
     assert again.run_id == job.run_id
     assert channel.epochs() == [(1, 1), (1, 2), (1, 3), (1, 4)]
     assert run_of(parent, job).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("folds", [None, pytest.param(3, marks=pytest.mark.slow)])
+def test_job_within_seconds_is_repeated_from_its_run_to_the_digit(tmp_path: Path, folds: int | None) -> None:
+    plain = job_of(Configuration(complete({**KNOBS, "epochs": 40, "batch_size": 8})))
+    parent, first = opened(tmp_path, replace(plain, budget=Budget(seconds=0.5), tags=TAGS))
+    end = train_job(first, resources(tmp_path, RecordingChannel(), folds=folds))
+    record = read_training(parent.store, first.run_id)
+
+    _, second = opened(tmp_path, replace(plain, fold_budgets=record.budgets()))
+    again = train_job(second, resources(tmp_path, RecordingChannel(), folds=folds))
+
+    assert end.ending.cause is Cause.COMPLETE
+    assert len(record.budgets()) == (folds or 1)
+    assert all(steps.knots[-1][1] == 1.0 and 0 < steps.n_epochs < 40 for steps in record.steps)
+    assert end.best is not None
+    assert again.best is not None
+    assert replace(again.best, epoch_seconds=end.best.epoch_seconds) == end.best
+    assert curves(parent, second) == curves(parent, first)
 
 
 def test_job_that_raises_fails_with_the_reason(tmp_path: Path) -> None:
