@@ -21,6 +21,7 @@ class Speed:
 
     ``validation_share`` is the number of validation images over that of training images: what validation takes is
     estimated by it until it has been measured. ``seconds_before`` are those used before a checkpoint.
+    ``epoch_begin_seconds`` are those that the last epoch's first execution took above the others: batches are set up.
     """
 
     seconds: float
@@ -34,6 +35,8 @@ class Speed:
     _train_seconds: float = 0.0
     _train_steps: float = 0.0
     _between_epochs: float | None = None
+    _begins_epoch: bool = False
+    epoch_begin_seconds: float = 0.0
 
     @property
     def seconds_used(self) -> float:
@@ -65,7 +68,7 @@ class Speed:
         now = self.clock()
         if not is_first:
             self._between_epochs = now - self._last
-        self._last = now
+        self._last, self._begins_epoch = now, True
 
     def end_execution(self, n_steps: int) -> None:
         """Take the time of ``n_steps`` that were executed at once."""
@@ -74,6 +77,10 @@ class Speed:
         if self._start is None:
             self._start, self._first_seconds = now, seconds
             return
+        if self._begins_epoch and self.step_seconds is not None:
+            self.epoch_begin_seconds = max(0.0, seconds - n_steps * self.step_seconds)
+            seconds -= self.epoch_begin_seconds
+        self._begins_epoch = False
         kept = math.exp(-seconds / (_MEMORY_SHARE * self.seconds))
         self._train_seconds = self._train_seconds * kept + seconds
         self._train_steps = self._train_steps * kept + n_steps

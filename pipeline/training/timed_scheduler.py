@@ -77,8 +77,9 @@ class TimedScheduler(Scheduler):
         after_epoch = self.speed.seconds_left - n_left * step_seconds - epoch_end
         if after_epoch <= 0:
             return self.n_done + max(0, math.floor(n_left + after_epoch / step_seconds))
-        n_epochs, rest = divmod(after_epoch, self.steps_per_epoch * step_seconds + epoch_end)
-        n_last = max(0, math.floor((rest - epoch_end) / step_seconds))
+        around_epoch = self.speed.epoch_begin_seconds + epoch_end
+        n_epochs, rest = divmod(after_epoch, self.steps_per_epoch * step_seconds + around_epoch)
+        n_last = max(0, math.floor((rest - around_epoch) / step_seconds))
         return self.n_done + n_left + int(n_epochs) * self.steps_per_epoch + n_last
 
     def _end_as_before(self) -> int:

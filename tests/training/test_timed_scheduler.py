@@ -25,9 +25,11 @@ class Simulation:
     step_seconds: Callable[[float], float] = lambda now: 0.1
     validation_seconds: float = 1.0
     tracing_seconds: float = 5.0
+    begin_seconds: float = 0.0
     most_epochs: int = 1000
     steps_per_execution: int = 8
     now: float = 0.0
+    is_traced: bool = False
     epoch_ends: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -44,9 +46,11 @@ class Simulation:
     def run_epoch(self) -> None:
         first = self.scheduler.n_done
         self.scheduler.begin_epoch()
+        self.now += self.begin_seconds
         while self.scheduler.n_done < first + STEPS_PER_EPOCH and not self.scheduler.is_over:
             n_steps = min(self.steps_per_execution, first + STEPS_PER_EPOCH - self.scheduler.n_done)
-            self.now += n_steps * self.step_seconds(self.now) + (0 if self.now else self.tracing_seconds)
+            self.now += n_steps * self.step_seconds(self.now) + (0 if self.is_traced else self.tracing_seconds)
+            self.is_traced = True
             self.scheduler.advance(self.scheduler.n_done + n_steps)
         self.now += self.validation_seconds + (0 if self.epoch_ends else self.tracing_seconds / 4)
         self.epoch_ends.append(self.scheduler.n_done)
@@ -133,6 +137,15 @@ def test_training_that_has_no_seconds_left_ends_with_the_next_execution() -> Non
     scheduler = Simulation(0.01).run()
 
     assert scheduler.n_done <= 3 * 8
+
+
+def test_slow_beginning_of_an_epoch_is_not_taken_for_slow_steps() -> None:
+    simulation = Simulation(100, begin_seconds=3.0)
+
+    simulation.run()
+
+    assert simulation.seconds_of_budget - 3 == pytest.approx(100, rel=0.03), "the first execution does not count"
+    assert simulation.scheduler.speed.step_seconds == pytest.approx(0.1)
 
 
 def test_training_goes_on_with_the_seconds_that_are_left() -> None:
