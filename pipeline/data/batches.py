@@ -55,7 +55,7 @@ def training_batches(
     n_steps = steps_per_epoch(n_images, batch_size)
     steps = _indices_and_seeds(n_images, (n_steps, min(batch_size, n_images)), seed=seed, epoch=epoch)
     batches = steps.map(gather, num_parallel_calls=2, deterministic=True)
-    return batches.apply(tf.data.experimental.assert_cardinality(n_steps)).prefetch(2)
+    return _untuned(batches.apply(tf.data.experimental.assert_cardinality(n_steps)).prefetch(2))
 
 
 def epoch_variable(number: int = 1) -> Any:
@@ -112,7 +112,19 @@ def validation_batches(images: ImageSet, *, n_outputs: int, batch_size: int | No
     def gather(indices: Any) -> Any:
         return pixels_at(indices), tf.one_hot(tf.gather(labels, indices), n_classes)[:, -n_outputs:]
 
-    return indices.map(gather).prefetch(2)
+    return _untuned(indices.map(gather).prefetch(2))
+
+
+def _untuned(batches: Any) -> Any:
+    """Return the dataset without the thread that tunes it, which has nothing to tune here.
+
+    To delete an iterator is to wait for that thread, which on a busy machine may sleep on for 10 seconds and more.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 def _gatherer(pixels: Pixels) -> Callable[[Any], Any]:

@@ -191,5 +191,10 @@ def test_each_training_image_has_its_classes_weight(uneven: ImageSet) -> None:
         np.testing.assert_allclose(weights, np.where(pixels[:, 0, 0, 0] == 1, 12 / 18, 12 / 6), rtol=1e-6)
 
 
+def test_no_thread_tunes_the_batches_which_the_end_of_each_epoch_would_wait_for(numbered: ImageSet) -> None:
+    for batches in (batches_of(numbered), validation_batches(numbered, n_outputs=3)):
+        assert batches.options().autotune.enabled is False
+
+
 def test_batches_without_class_weights_hold_none(uneven: ImageSet) -> None:
     assert {len(batch) for batch in batches_of(uneven)} == {2}
