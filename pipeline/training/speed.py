@@ -61,13 +61,20 @@ class Speed:
         if not self.validation_share:
             return 0.0
         epoch_seconds = (self.step_seconds or 0.0) * self.steps_per_epoch
-        return _VALIDATION_COST * self.validation_share * epoch_seconds + _TRACING_COST * self._first_seconds
+        return _VALIDATION_COST * self.validation_share * epoch_seconds + self._tracing_seconds
+
+    @property
+    def _tracing_seconds(self) -> float:
+        """Estimated seconds of the first validation above those of the others."""
+        return _TRACING_COST * self._first_seconds
 
     def begin_epoch(self, *, is_first: bool) -> None:
         """Take the time between two epochs; ``is_first`` says that this process has had none before."""
         now = self.clock()
         if not is_first:
-            self._between_epochs = now - self._last
+            between = now - self._last
+            is_traced = self._between_epochs is None  # the first validation is, and the next ones are faster
+            self._between_epochs = between - (min(between / 2, self._tracing_seconds) if is_traced else 0.0)
         self._last, self._begins_epoch = now, True
 
     def end_execution(self, n_steps: int) -> None:
