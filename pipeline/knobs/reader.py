@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import yaml
 
 from pipeline.errors import InputError, SpaceError
 from pipeline.knobs.domain import Choices, Domain, Range, fixed
+from pipeline.knobs.prior import CONFIDENCES, Prior
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS, Knob, Knobs
 from pipeline.knobs.values import Values
@@ -51,11 +52,11 @@ class _SpaceReader(NodeReader):
         rows = self._mapping(sections["knobs"][1], "'knobs' must map knob names to values")
         self._check_keys(rows, KNOBS, "knob")
         space = SearchSpace(self._source, {name: self._domain(KNOBS[name], node) for name, (_, node) in rows.items()})
-        if "first_trials" not in sections:
-            return space
-        rule = "'first_trials' must be a list of configurations; start each with '- '"
-        trials = self._list(sections["first_trials"][1], rule)
-        return replace(space, first_trials=tuple(self._first_trial(node, space) for node in trials))
+        if "first_trials" in sections:
+            rule = "'first_trials' must be a list of configurations; start each with '- '"
+            trials = self._list(sections["first_trials"][1], rule)
+            space = replace(space, first_trials=tuple(self._first_trial(node, space) for node in trials))
+        return replace(space, priors={name: self._prior(KNOBS[name], node, space) for name, node in self._priors(rows)})
 
     def _domain(self, knob: Knob, node: yaml.Node) -> Domain:
         label = f"'{knob.name}'"
@@ -64,8 +65,31 @@ class _SpaceReader(NodeReader):
         if not isinstance(node, yaml.MappingNode):
             raise self._error(node, f"{label} must be a value, low/high or choices; write 'choices: [...]'")
         parts = self._mapping(node, "")
-        self._check_keys(parts, ("low", "high", "log", "step", "choices"), "key", f" of knob {label}")
+        self._check_keys(parts, ("low", "high", "log", "step", "choices", "prior"), "key", f" of knob {label}")
+        parts.pop("prior", None)
         return self._choices(knob, node, parts) if "choices" in parts else self._range(knob, node, parts)
+
+    def _priors(self, rows: Rows) -> Iterator[tuple[str, yaml.Node]]:
+        """Yield the name of each knob that states a prior, and the prior's node."""
+        for name, (_, node) in rows.items():
+            parts = self._mapping(node, "") if isinstance(node, yaml.MappingNode) else {}
+            if "prior" in parts:
+                yield name, parts["prior"][1]
+
+    def _prior(self, knob: Knob, node: yaml.Node, space: SearchSpace) -> Prior:
+        parts = self._mapping(node, f"the prior of '{knob.name}' must have a center or a confidence")
+        self._check_keys(parts, ("center", "confidence"), "key", f" of the prior of '{knob.name}'")
+        table = {"center": knob, "confidence": Values("name", choices=CONFIDENCES)}
+        prior = Prior(**self._values(parts, table, f" of the prior of '{knob.name}'"))
+        if prior.center is None and not space.first_trials:
+            raise self._error(node, f"the prior of '{knob.name}' needs a center, as there is no first trial; add it")
+        if prior.center is not None and not space.domain(knob.name).holds(prior.center):
+            raise self._error(
+                parts["center"][1],
+                f"the center of a prior must lie in the knob's domain, but that of '{knob.name}' is {prior.center!r} "
+                f"and its domain is {space.domain(knob.name)}; change one of the two",
+            )
+        return prior
 
     def _choices(self, knob: Knob, node: yaml.Node, parts: Rows) -> Domain:
         listed = parts["choices"][1]

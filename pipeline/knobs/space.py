@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import optuna
 
 from pipeline.errors import SpaceError
 from pipeline.knobs.domain import Choices, Domain, fixed
+from pipeline.knobs.prior import Prior
 from pipeline.knobs.table import KNOBS, Knobs, KnobValue, complete
 
 MAX_GRID_POINTS = 100_000
@@ -18,11 +19,15 @@ MAX_GRID_POINTS = 100_000
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What a study searches: ``domains`` by knob name, and ``first_trials`` that it tries before anything else."""
+    """What a study searches: ``domains`` by knob name, and ``first_trials`` that it tries before anything else.
+
+    ``priors`` are those that the space states, by knob name; ``prior`` completes them from the first trial.
+    """
 
     source: str
     domains: dict[str, Domain]
     first_trials: tuple[Knobs, ...] = ()
+    priors: dict[str, Prior] = field(default_factory=dict)
 
     @property
     def searched(self) -> dict[str, Domain]:
@@ -37,6 +42,17 @@ class SearchSpace:
     def domain(self, name: str) -> Domain:
         """Return the domain of a knob; one that the space does not name is fixed at its default."""
         return self.domains.get(name, fixed(KNOBS[name].default))
+
+    def prior(self, name: str) -> Prior | None:
+        """Return what is known of a searched knob, as the space states it, or around its value in the first trial.
+
+        None where there is neither; the centre of what is returned is never None.
+        """
+        stated = self.priors.get(name, Prior())
+        if stated.center is not None:
+            return stated
+        center = self.first_trials[0].get(name) if self.first_trials else None
+        return None if center is None else replace(stated, center=center)
 
     def values(self, name: str) -> tuple[KnobValue, ...]:
         """Return the values that a categorical knob can have."""
@@ -55,6 +71,11 @@ class SearchSpace:
     def suggest(self, trial: optuna.trial.BaseTrial) -> Knobs:
         """Return all knobs for ``trial``: every trial is asked for every searched knob (a static space)."""
         return complete({name: domain.suggest(trial, name) for name, domain in self.domains.items()})
+
+    def knobs_of(self, params: Knobs) -> Knobs:
+        """Return all knobs of a configuration that is given by its searched knobs alone."""
+        only = {name: domain.values[0] for name, domain in self.domains.items() if isinstance(domain, Choices)}
+        return complete({**only, **params})
 
     def first_params(self) -> list[Knobs]:
         """Return the first trials as Optuna's parameters: their searched knobs alone."""
@@ -94,7 +115,8 @@ class SearchSpace:
         most = int(domain.greatest)
         first = tuple({**knobs, "epochs": min(int(knobs["epochs"]), most)} if "epochs" in knobs else knobs
                       for knobs in self.first_trials)  # fmt: skip
-        return replace(self, domains={**self.domains, "epochs": domain}, first_trials=first)
+        priors = {name: prior.at_most(most) if name == "epochs" else prior for name, prior in self.priors.items()}
+        return replace(self, domains={**self.domains, "epochs": domain}, first_trials=first, priors=priors)
 
 
 def _told(domain: Domain) -> list[object]:

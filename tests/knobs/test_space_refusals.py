@@ -89,6 +89,21 @@ knobs:
   activation: {choices: [relu, elu]}
 """
 
+PRIOR_REFUSALS = {
+    "blocks: {low: 1, high: 3, prior: 2}": "the prior of 'blocks' must have a center or a confidence; write 'name: ",
+    "blocks: {low: 1, high: 3, prior: {centre: 2}}": "unknown key 'centre' of the prior of 'blocks'; did you mean 'cen",
+    "blocks: {low: 1, high: 3, prior: {center: two}}": "'center' of the prior of 'blocks' must be a number, got 'two'",
+    "blocks: {low: 1, high: 3, prior: {center: 9}}": "'center' of the prior of 'blocks' must lie between 1 and 8, g",
+    "blocks: {low: 1, high: 3, prior: {center: 4}}": "the center of a prior must lie in the knob's domain, but that of "
+    "'blocks' is 4 and its domain is 1 to 3; change one of the two",
+    "head: {choices: [flatten, global_max], prior: {center: global_average}}": "is 'global_average' and its domain is ",
+    "fc_dropout: {low: 0, high: 0.3, step: 0.1, prior: {center: 0.15}}": "is 0.15 and its domain is 0 to 0.3 in steps",
+    "blocks: {low: 1, high: 3, prior: {center: 2, confidence: hgh}}": "'confidence' of the prior of 'blocks' must be "
+    "one of low, medium, high, got 'hgh'; did you mean 'high'?",
+    "blocks: {low: 1, high: 3, prior: {confidence: high}}": "the prior of 'blocks' needs a center, as there is no ",
+    "blocks: {low: 1, prior: {center: 2}}": "'blocks' needs low and high, got no high; add it",
+}
+
 FILE_REFUSALS = [
     ("", 1, "a search space must have the section 'knobs'; add it"),
     ("# nothing\n", 1, "a search space must have the section 'knobs'; add it"),
@@ -131,6 +146,14 @@ def test_first_trial_outside_the_space_is_refused_with_its_line(tmp_path: Path, 
     refused = refusal(tmp_path, f"{FIRST_TRIAL_KNOBS}first_trials: {trials}\n")
 
     assert refused.startswith("space.yaml:7: ")
+    assert message in refused
+
+
+@pytest.mark.parametrize(("row", "message"), PRIOR_REFUSALS.items(), ids=lambda text: text[:60])
+def test_prior_that_breaks_a_rule_is_refused_with_its_line(tmp_path: Path, row: str, message: str) -> None:
+    refused = refusal(tmp_path, f"# A space.\nknobs:\n  filters: 8\n  {row}\n")
+
+    assert refused.startswith("space.yaml:4: ")
     assert message in refused
 
 

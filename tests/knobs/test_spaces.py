@@ -13,6 +13,7 @@ from optuna.trial import FixedTrial
 
 from pipeline.errors import SpaceError
 from pipeline.knobs.domain import Choices, Domain, Range, fixed
+from pipeline.knobs.prior import Prior
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS
@@ -278,6 +279,60 @@ def test_fingerprint_is_that_of_the_domains_and_not_of_the_file() -> None:
 
     assert again.fingerprint == FINGERPRINTED.fingerprint
     assert len(again.fingerprint) == 10
+
+
+PRIOR_SPACE = """
+knobs:
+  blocks: {low: 1, high: 4, prior: {center: 3, confidence: high}}
+  head: {choices: [flatten, global_max], prior: {center: global_max}}
+  filters: {choices: [8, 16, 32], prior: {confidence: low}}
+  learning_rate: {low: 1e-4, high: 1, log: true}
+  epochs: {low: 1, high: 100, log: true, prior: {center: 50}}
+  kernel_size: 3
+first_trials:
+  - {blocks: 2, head: flatten, filters: 16, learning_rate: 0.1, epochs: 20}
+  - {blocks: 4, head: flatten, filters: 32, learning_rate: 0.2, epochs: 20}
+"""
+
+
+def test_prior_is_read_and_lacks_are_taken_from_the_first_trial(read: Read) -> None:
+    space = read(PRIOR_SPACE)
+
+    assert {name: space.prior(name) for name in space.searched} == {
+        "blocks": Prior(3, "high"),
+        "head": Prior("global_max", "medium"),
+        "filters": Prior(16, "low"),
+        "learning_rate": Prior(0.1, "medium"),
+        "epochs": Prior(50, "medium"),
+    }
+
+
+def test_knob_has_no_prior_where_nothing_is_said_of_it(read: Read) -> None:
+    space = read("knobs: {blocks: {low: 1, high: 4}, filters: {choices: [8, 16], prior: {center: 8}}}")
+
+    assert space.prior("blocks") is None
+    assert space.prior("filters") == Prior(8, "medium")
+
+
+def test_prior_leaves_domain_and_fingerprint_as_they_are(read: Read) -> None:
+    space = read(PRIOR_SPACE)
+    plain = SearchSpace("plain.yaml", space.domains)
+
+    assert space.domains["blocks"] == Range(1, 4)
+    assert space.fingerprint == plain.fingerprint
+
+
+def test_prior_of_epochs_is_capped_with_them(read: Read) -> None:
+    assert read(PRIOR_SPACE).with_epochs_at_most(30).prior("epochs") == Prior(30, "medium")
+
+
+def test_all_knobs_of_a_configuration_are_its_searched_ones_the_fixed_ones_and_defaults(read: Read) -> None:
+    space = read(PRIOR_SPACE)
+
+    knobs = space.knobs_of(space.first_params()[0])
+
+    assert list(knobs) == list(KNOBS)
+    assert knobs == space.suggest(FixedTrial(space.first_params()[0]))
 
 
 MODEL_FILE_SPACE = """
