@@ -17,15 +17,18 @@ _ESCAPES = re.compile(r"\x1b\[\d*m")
 
 @dataclass(frozen=True)
 class Backbone:
-    """One backbone: the images it takes, its blocks, and its preprocessing of pixels of 0..255.
+    """One backbone: its size, the images it takes, its blocks, and its preprocessing of pixels of 0..255.
 
-    ``least_side`` is the smallest side of its images. ``weights_file`` is Keras's name for the ImageNet weights
-    without top. A block is the layers of one resolution, or in InceptionV3 those up to one ``mixed``; ``block_ends``
-    names the last layer of each block but the last, and the stem belongs to the first.
+    ``n_parameters`` are those without top, ``n_maps`` its feature maps. ``least_side`` is the smallest side of its
+    images. ``weights_file`` is Keras's name for the ImageNet weights without top. A block is the layers of one
+    resolution, or in InceptionV3 those up to one ``mixed``; ``block_ends`` names the last layer of each block but the
+    last, and the stem belongs to the first.
     Each channel becomes ``pixel * factor + offset``, in BGR order where ``is_bgr``; ``factor`` is None where the
     network of ``keras.applications`` does its preprocessing itself.
     """
 
+    n_parameters: int
+    n_maps: int
     least_side: int
     weights_file: str
     block_ends: tuple[str, ...]
@@ -41,25 +44,25 @@ class Backbone:
 
 BACKBONES = {
     "VGG16": Backbone(
-        32, "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        14_714_688, 512, 32, "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
         ("block1_pool", "block2_pool", "block3_pool", "block4_pool"),
         1.0, (-103.939, -116.779, -123.68), is_bgr=True,  # the mean of ImageNet
     ),
     "InceptionV3": Backbone(
-        75, "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        21_802_784, 2048, 75, "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
         tuple(f"mixed{number}" for number in range(10)),
         1 / 127.5, (-1.0, -1.0, -1.0),
     ),
     "MobileNetV3Small": Backbone(
-        32, "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
+        939_120, 576, 32, "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
         ("expanded_conv_project_bn", "expanded_conv_2_add", "expanded_conv_7_add"),
     ),
     "MobileNetV3Large": Backbone(
-        32, "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
+        2_996_352, 960, 32, "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
         ("expanded_conv_add", "expanded_conv_2_add", "expanded_conv_5_add", "expanded_conv_11_add"),
     ),
     "EfficientNetV2B0": Backbone(
-        32, "efficientnetv2-b0_notop.h5",
+        5_919_312, 1280, 32, "efficientnetv2-b0_notop.h5",
         ("block1a_project_bn", "block2b_add", "block3b_add", "block4c_add", "block5e_add"),
     ),
 }  # fmt: skip

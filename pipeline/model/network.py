@@ -26,7 +26,7 @@ def build_network(architecture: Architecture, *, precision: str = "float32") -> 
     import keras
 
     network = keras.Sequential([keras.Input(architecture.input_shape, name="pixels")], name="network")
-    add_layers(network, _layers(architecture), precision)
+    add_layers(network, network_layers(architecture), precision)
     return network
 
 
@@ -39,7 +39,8 @@ def add_layers(network: Any, layers: Iterable[LayerSpec], precision: str) -> Non
         network.add(getattr(keras.layers, kind)(**arguments, name=name, dtype=policy))
 
 
-def _layers(architecture: Architecture) -> Iterator[LayerSpec]:
+def network_layers(architecture: Architecture) -> Iterator[LayerSpec]:
+    """Yield the layers from raw pixels to the probabilities."""
     yield scaling_layer(architecture.pixel_scaling)
     for number, block in enumerate(architecture.planned_blocks(), start=1):
         if number > 1:

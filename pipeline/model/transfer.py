@@ -44,7 +44,7 @@ def join(part: Any, architecture: Architecture, precision: str = "float32") -> A
     import keras
 
     network = keras.Sequential([keras.Input(architecture.input_shape, name="pixels"), *part.layers], name="network")
-    add_layers(network, [head_layer(architecture), *_layers_after_head(architecture)], precision)
+    add_layers(network, [head_layer(architecture), *layers_after_head(architecture)], precision)
     return network
 
 
@@ -53,11 +53,12 @@ def build_classifier(architecture: Architecture, *, n_features: int, precision: 
     import keras
 
     network = keras.Sequential([keras.Input((n_features,), name="features")], name="classifier")
-    add_layers(network, _layers_after_head(architecture), precision)
+    add_layers(network, layers_after_head(architecture), precision)
     return network
 
 
-def _layers_after_head(architecture: Architecture) -> Iterator[LayerSpec]:
+def layers_after_head(architecture: Architecture) -> Iterator[LayerSpec]:
+    """Yield the layers from the head's vector to the probabilities."""
     # The head is the last pooling here, so the dropout after the last pooling applies to its vector.
     yield from dropout(architecture.dropout_after_pool, "dropout_after_pool")
     yield from classifier_layers(architecture)
