@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,25 @@ import optuna
 import pytest
 from optuna.trial import FixedTrial
 
+from pipeline.data.scaling import Scaling
 from pipeline.errors import SpaceError
 from pipeline.knobs.domain import Choices, Domain, Range, fixed
 from pipeline.knobs.prior import Prior
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS
-from pipeline.model.model_file.documents import find_point
+from pipeline.model.architecture import make_architecture
+from pipeline.model.model_file.documents import find_point, read_document
+from pipeline.model.network import network_layers
 from pipeline.paths import SPACES_DIR, space_path
 
 Read = Callable[[str], SearchSpace]
 SPACES = sorted(path for path in SPACES_DIR.glob("*.yaml") if path.stat().st_size)
+NARROW = ("cifar10_by_hand", "cifar10_models", "transfer")
+DOCUMENTS_KNOBS = (
+    "blocks", "convs_per_block", "batch_norm", "fc_depth", "dropout_before_pool", "dropout_after_pool", "batch_size",
+    "learning_rate", "epochs",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -57,7 +65,7 @@ def test_general_space_names_every_knob_in_the_tables_order_and_fixes_defaults()
     assert domains.keys() == KNOBS.keys()
     ranges = [knob for name, knob in KNOBS.items() if name.startswith(("plateau_", "early_")) or knob.kind == "bool"]
     unlike = [knob.name for knob in ranges if domains[knob.name] != fixed(knob.default)]
-    assert unlike == ["pool_first"]
+    assert unlike == ["batch_norm", "pool_first"]
 
 
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
@@ -68,6 +76,47 @@ def test_shipped_space_draws_only_values_that_the_table_allows(path: Path) -> No
     for _ in range(5):
         knobs = space.suggest(study.ask())
         assert [name for name, value in knobs.items() if KNOBS[name].problem(value)] == []
+
+
+@pytest.mark.parametrize("path", [path for path in SPACES if path.stem not in NARROW], ids=lambda path: path.stem)
+def test_shipped_space_for_images_searches_every_knob_of_the_documents(path: Path) -> None:
+    searched = read_space(path).searched
+
+    assert [name for name in DOCUMENTS_KNOBS if name not in searched] == []
+
+
+@pytest.mark.parametrize("path", [path for path in SPACES if path.stem not in NARROW], ids=lambda path: path.stem)
+def test_shipped_space_states_a_prior_of_every_searched_knob_and_leaves_room_above_the_first_epochs(path: Path) -> None:
+    space = read_space(path)
+
+    assert [name for name in space.searched if space.prior(name) is None] == []
+    assert space.max_epochs >= 60
+    assert all(int(first["epochs"]) <= 20 for first in space.first_trials)
+
+
+def test_space_of_the_chapters_models_starts_with_its_eight_models() -> None:
+    space = read_space(SPACES_DIR / "cifar10_models.yaml")
+
+    for number, first in enumerate(space.first_params(), start=1):
+        knobs, model = space.knobs_of(first), read_document(f"cifar10_model_{number}")
+        layers = [layer for layer in model.layers if layer.kind in ("Conv2D", "Dense", "MaxPooling2D")]
+        architecture = make_architecture(
+            knobs, input_shape=model.input_shape, n_classes=10, pixel_scaling=Scaling((1.0,) * 3, (0.0,) * 3)
+        )
+        ours = [(kind, arguments) for kind, _, arguments in network_layers(architecture)]
+
+        built = [(kind, size(arguments)) for kind, arguments in ours if kind in ("Conv2D", "Dense", "MaxPooling2D")]
+        assert built == [(layer.kind, size(layer.arguments)) for layer in layers]
+        assert sum(kind == "BatchNormalization" for kind, _ in ours) == sum(
+            layer.kind == "BatchNormalization" for layer in model.layers
+        )
+        assert {name: knobs[name] for name in model.training} == model.training
+    assert len(space.first_trials) == 8
+
+
+def size(arguments: Mapping[str, object]) -> object:
+    """Return the filters, the units or the pool size of a layer."""
+    return arguments.get("filters") or arguments.get("units") or arguments["pool_size"]
 
 
 @pytest.mark.parametrize(
