@@ -21,7 +21,8 @@ class Cost:
     """What a network costs.
 
     ``n_parameters`` counts all of them, trainable or not, as Keras does; None where it is unknown. ``operations`` are
-    the multiply-adds of one image's forward pass, with the weight of the layers that memory bounds; NaN where unknown.
+    the multiply-adds of one image's forward pass, weighted by the time that each kind of layer takes in a training; NaN
+    where unknown.
     """
 
     n_parameters: int | None

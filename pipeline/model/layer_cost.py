@@ -10,14 +10,15 @@ from typing import Any
 Shape = tuple[int, ...]
 Arguments = dict[str, Any]
 
-# A layer that does little with each number takes the time of so many multiply-adds for each of its input: fitted to the
-# seconds per image of trainings on a CPU.
-_OPERATIONS_PER_NUMBER = 64.0
+# Fitted to the seconds per image of trainings on a CPU, of 24 configurations of the space for CIFAR-10: memory bounds a
+# layer that does little with each number of its input, and the gradients of strided convolutions take longer.
+_OPERATIONS_PER_NUMBER = 70.0
+_STRIDED_FACTOR = 2.0
 
 
 @dataclass(frozen=True)
 class LayerCost:
-    """The ``shape`` of a layer's output, its parameters, and its multiply-adds for one image."""
+    """The ``shape`` of a layer's output, its parameters, and its weighted multiply-adds for one image."""
 
     shape: Shape
     n_parameters: int
@@ -31,11 +32,12 @@ def layer_cost(kind: str, arguments: Arguments, shape: Shape) -> LayerCost:
 
 def _convolution(arguments: Arguments, shape: Shape) -> LayerCost:
     """Count a convolution with padding ``same``."""
-    sides = [-(-side // arguments["strides"]) for side in shape[:-1]]
-    filters = arguments["filters"]
+    filters, stride = arguments["filters"], arguments["strides"]
+    sides = [-(-side // stride) for side in shape[:-1]]
     n_weights = arguments["kernel_size"] ** len(sides) * shape[-1] * filters
     n_biases = filters if arguments["use_bias"] else 0
-    return LayerCost((*sides, filters), n_weights + n_biases, n_weights * math.prod(sides))
+    factor = _STRIDED_FACTOR if stride > 1 else 1.0
+    return LayerCost((*sides, filters), n_weights + n_biases, factor * n_weights * math.prod(sides))
 
 
 def _dense(arguments: Arguments, shape: Shape) -> LayerCost:
