@@ -64,8 +64,9 @@ _ROWS = (
     *_part(
         "network",
         _name("activation", ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"), "activation function"),
-        _name("kernel_initializer", ("he_normal", "he_uniform", "glorot_uniform", "glorot_normal", "lecun_normal"),
-              "initializer of the kernels"),
+        _name("kernel_initializer",
+              ("he_normal", "he_uniform", "glorot_uniform", "glorot_normal", "lecun_normal", "dirac"),
+              "initializer of the kernels; dirac: convolutions begin by copying their input, the rest as he_normal"),
     ),
     *_part(
         "blocks",

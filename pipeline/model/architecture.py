@@ -31,6 +31,11 @@ class Architecture(KnobView):
         """Spatial axes of an image: 2, or 1 for sequences."""
         return len(self.input_shape) - 1
 
+    @property
+    def random_initializer(self) -> str:
+        """Keras's initializer of the kernels that are drawn at random."""
+        return "he_normal" if self.kernel_initializer == "dirac" else str(self.kernel_initializer)
+
     def planned_blocks(self) -> tuple[Block, ...]:
         """Return the blocks; two rules make any knobs fit any image.
 

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.data.scaling import Scaling
 from pipeline.errors import SettingError, did_you_mean
 from pipeline.model.architecture import Architecture, Block
+from pipeline.model.dirac import set_identities
 
 LayerSpec = tuple[str, str, dict[str, Any]]
 """A layer before it is built: its Keras class, its name, its arguments."""
@@ -27,6 +28,8 @@ def build_network(architecture: Architecture, *, precision: str = "float32") -> 
 
     network = keras.Sequential([keras.Input(architecture.input_shape, name="pixels")], name="network")
     add_layers(network, network_layers(architecture), precision)
+    if architecture.kernel_initializer == "dirac":
+        set_identities(network)
     return network
 
 
@@ -79,7 +82,7 @@ def _convolution(architecture: Architecture, filters: int, strides: int, name: s
         "strides": strides,
         "padding": "same",
         "use_bias": not architecture.batch_norm,
-        "kernel_initializer": architecture.kernel_initializer,
+        "kernel_initializer": architecture.random_initializer,
     }
     return f"Conv{architecture.rank}D", name, arguments
 
@@ -109,7 +112,7 @@ def head_layer(architecture: Architecture) -> LayerSpec:
 
 def classifier_layers(architecture: Architecture) -> Iterator[LayerSpec]:
     """Yield the layers from the head's vector to the probabilities."""
-    shared = {"activation": architecture.activation, "kernel_initializer": architecture.kernel_initializer}
+    shared = {"activation": architecture.activation, "kernel_initializer": architecture.random_initializer}
     for number, units in enumerate(architecture.dense_units(), start=1):
         yield "Dense", f"fc{number}", {"units": units, **shared}
         yield from dropout(architecture.fc_dropout, f"fc{number}_dropout")

@@ -155,6 +155,32 @@ def test_kernel_initializer_is_that_of_convolutions_and_dense_layers(initializer
     assert [type(layer.kernel_initializer).__name__ for layer in trained] == [class_name] * 3
 
 
+@pytest.mark.parametrize("kernel_size", [1, 2, 3, 5])
+def test_dirac_convolutions_begin_by_copying_their_input(kernel_size: int) -> None:
+    network = network_of(kernel_initializer="dirac", kernel_size=kernel_size, input_shape=(8, 8, 3))
+    pixels = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+
+    maps = np.asarray(network.get_layer("block1_conv1")(pixels))
+
+    np.testing.assert_array_equal(maps[..., :3], pixels)
+    kernel = np.asarray(network.get_layer("block1_conv1").kernel)
+    deviation = np.sqrt(2 / (kernel_size**2 * 3))
+    assert 0.2 * deviation < kernel[..., 3:].std() < 2 * deviation  # he_normal
+
+
+def test_dirac_convolution_with_fewer_filters_than_channels_copies_the_first_channels() -> None:
+    network = network_of(kernel_initializer="dirac", filters=2, filter_growth=0.5, input_shape=(8, 3))
+    pixels = np.random.default_rng(0).normal(size=(2, 8, 3)).astype(np.float32)
+
+    np.testing.assert_array_equal(np.asarray(network.get_layer("block1_conv1")(pixels)), pixels[..., :2])
+
+
+def test_dirac_leaves_dense_layers_to_he_normal() -> None:
+    network = network_of(kernel_initializer="dirac", fc_depth=1)
+
+    assert type(network.get_layer("fc1").kernel_initializer).__name__ == "HeNormal"
+
+
 @pytest.mark.parametrize(("pooling", "kind"), [("max", "MaxPooling2D"), ("average", "AveragePooling2D")])
 def test_pooling_closes_each_block_but_the_last_before_a_global_head(pooling: str, kind: str) -> None:
     network = network_of(blocks=3, pooling=pooling)
