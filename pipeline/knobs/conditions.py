@@ -12,6 +12,7 @@ _CONDITIONS: dict[str, Callable[[Knobs], bool]] = {
     "fc_dropout": lambda knobs: int(knobs["fc_depth"]) > 0,
     "filter_growth": lambda knobs: _growth_steps(knobs) > 1,
     "batch_norm_momentum": lambda knobs: bool(knobs["batch_norm"]),
+    "batch_norm_bias_rate": lambda knobs: bool(knobs["batch_norm"]),
     "momentum": lambda knobs: knobs["optimizer"] in ("sgd", "rmsprop"),
     "early_stopping_monitor": lambda knobs: int(knobs["early_stopping_patience"]) > 0,
     "backbone_weights": lambda knobs: knobs["backbone"] != "none",

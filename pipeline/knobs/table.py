@@ -116,6 +116,8 @@ _ROWS = (
         _int("batch_size", 128, 1, 8192, "images per training step"),
         _name("optimizer", ("adam", "adamw", "sgd", "rmsprop"), "optimizer; sgd has Nesterov momentum"),
         _float("learning_rate", 0.001, 1e-7, 10.0, "learning rate; with a schedule, its peak"),
+        _float("batch_norm_bias_rate", 1.0, 1.0, 256.0,
+               "factor of the learning rate for the biases of batch normalization"),
         _name("learning_rate_schedule", ("constant", "cosine", "one_cycle", "plateau", "linear"),
               "cosine and linear have a warm-up; plateau reduces the rate when plateau_monitor stops improving"),
         _name("plateau_monitor", ("val_loss", "val_accuracy", "loss", "accuracy"), "metric that plateau monitors"),

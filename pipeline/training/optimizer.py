@@ -22,7 +22,24 @@ def make_optimizer(plan: TrainingPlan, *, n_steps: int, position: Any = None) ->
         hint = did_you_mean(plan.optimizer, _OPTIMIZERS)
         raise SettingError(f"optimizer must be known, got '{plan.optimizer}'; {hint}")
     rate = make_learning_rate(plan.learning_rate_schedule, plan.learning_rate, n_steps, position)
-    return _OPTIMIZERS[plan.optimizer](plan, rate)
+    optimizer = _OPTIMIZERS[plan.optimizer](plan, rate)
+    if plan.batch_norm_bias_rate != 1:
+        _multiply_bias_rate(optimizer, plan.batch_norm_bias_rate)
+    return optimizer
+
+
+def _multiply_bias_rate(optimizer: Any, factor: float) -> None:
+    """Multiply the learning rate of the biases of normalization layers, which Keras calls beta; not their decay.
+
+    After hlb-CIFAR10 (Balsam, 2023) and airbench (Jordan, 2024), which multiply it by 64.
+    """
+    update_step = optimizer.update_step
+
+    def update(gradient: Any, variable: Any, learning_rate: Any) -> None:
+        is_bias = variable.name.rpartition("/")[2].removesuffix(":0") == "beta"
+        update_step(gradient, variable, learning_rate * factor if is_bias else learning_rate)
+
+    optimizer.update_step = update
 
 
 def _adam(plan: TrainingPlan, rate: Any) -> Any:

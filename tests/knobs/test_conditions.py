@@ -18,6 +18,7 @@ from pipeline.knobs.table import KNOBS, KnobValue, complete
         ("filter_growth", {"filter_pattern": "inside_block"}, {"filter_pattern": "inside_block", "convs_per_block": 2}),
         ("filter_pattern", {"backbone": "VGG16"}, {}),
         ("batch_norm_momentum", {"batch_norm": False}, {"batch_norm": True}),
+        ("batch_norm_bias_rate", {"batch_norm": False}, {"batch_norm": True}),
         ("momentum", {"optimizer": "adamw"}, {"optimizer": "sgd"}),
         ("plateau_factor", {}, {"learning_rate_schedule": "plateau"}),
         ("early_stopping_monitor", {}, {"early_stopping_patience": 3}),

@@ -55,6 +55,34 @@ def test_weight_decay_shrinks_weights_that_have_no_gradient(name: str) -> None:
     np.testing.assert_allclose(np.asarray(weight.value), 1 - 0.1 * 0.5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", KNOBS["optimizer"].choices)
+def test_biases_of_batch_normalization_alone_learn_at_the_multiplied_rate(name: str) -> None:
+    plain, faster = one_step(optimizer=name), one_step(optimizer=name, batch_norm_bias_rate=16.0)
+
+    assert plain.keys() == {"conv/kernel", "conv/bias", "norm/gamma", "norm/beta", "dense/kernel", "dense/bias"}
+    assert np.abs(plain["norm/beta"]).min() > 0
+    np.testing.assert_allclose(faster.pop("norm/beta"), 16 * plain.pop("norm/beta"), rtol=1e-4)
+    for path, step in plain.items():
+        np.testing.assert_allclose(faster[path], step, rtol=1e-4, atol=1e-7)
+
+
+def one_step(**knobs: KnobValue) -> dict[str, Any]:
+    """Return by how much one training step changes each weight of a network."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential([
+        keras.Input((4, 4, 2)), keras.layers.Conv2D(3, 3, name="conv"), keras.layers.BatchNormalization(name="norm"),
+        keras.layers.Flatten(), keras.layers.Dense(1, name="dense"),
+    ])  # fmt: skip
+    before = {weight.path.partition("/")[2]: np.array(weight) for weight in network.trainable_weights}
+    network.compile(optimizer=optimizer_of(**knobs), loss="mse")
+    numbers = np.random.default_rng(0)
+    network.fit(numbers.normal(size=(8, 4, 4, 2)), numbers.normal(size=(8, 1)), verbose=0)
+    return {weight.path.partition("/")[2]: np.array(weight) - before[weight.path.partition("/")[2]]
+            for weight in network.trainable_weights}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["sgd", "rmsprop"])
 @pytest.mark.parametrize("momentum", [0.0, 0.6])
 def test_momentum_is_that_of_sgd_and_rmsprop(name: str, momentum: float) -> None:
