@@ -50,6 +50,8 @@ def _name(name: str, choices: tuple[str, ...], meaning: str) -> Knob:
 _ROWS = (
     *_part(
         "blocks",
+        _bool("whitening", False,
+              "whiten 2x2 patches of pixels before the first block, by a frozen convolution fitted on training images"),
         _int("blocks", 3, 1, 8, "number of convolutional blocks, each ended by a pooling"),
         _int("convs_per_block", 1, 1, 6, "convolutions per block"),
         _int("last_block_extra_convs", 0, 0, 4, "additional convolutions in the last block"),

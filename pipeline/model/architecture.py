@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.data.scaling import Scaling
+from pipeline.data.whitening import PATCH_SIDE, Whitening
 from pipeline.errors import OutputError
 from pipeline.knobs.table import Knobs, KnobView
 
@@ -19,17 +20,26 @@ class Block:
 
 @dataclass(frozen=True)
 class Architecture(KnobView):
-    """A CNN for images of ``input_shape``, scaled by ``pixel_scaling``; the knobs of the network are attributes."""
+    """A CNN for images of ``input_shape``, scaled by ``pixel_scaling``; the knobs of the network are attributes.
+
+    ``fitted_whitening`` has the weights of the whitening of one that ``whitens``.
+    """
 
     knobs: Knobs
     input_shape: tuple[int, ...]
     n_classes: int
     pixel_scaling: Scaling
+    fitted_whitening: Whitening | None = None
 
     @property
     def rank(self) -> int:
         """Spatial axes of an image: 2, or 1 for sequences."""
         return len(self.input_shape) - 1
+
+    @property
+    def whitens(self) -> bool:
+        """Whether patches of pixels are whitened; images of a single pixel along a side have none."""
+        return bool(self.whitening) and min(self.input_shape[:-1]) >= PATCH_SIDE
 
     @property
     def random_initializer(self) -> str:

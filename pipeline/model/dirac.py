@@ -6,7 +6,7 @@ from typing import Any
 
 
 def set_identities(network: Any) -> None:
-    """Have each convolution begin by copying its input: filter i copies channel i, as far as there are both.
+    """Have each trainable convolution begin by copying its input: filter i copies channel i, as far as there are both.
 
     The other filters keep their random weights. After Zagoruyko and Komodakis, "DiracNets", 2017; that the copies are
     only some of the filters is from airbench (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024).
@@ -14,7 +14,7 @@ def set_identities(network: Any) -> None:
     import numpy as np
 
     for layer in network.layers:
-        if type(layer).__name__ in ("Conv1D", "Conv2D"):
+        if layer.trainable and type(layer).__name__ in ("Conv1D", "Conv2D"):
             kernel = np.array(layer.kernel)
             *sides, n_channels, n_filters = kernel.shape
             n_copies = min(n_channels, n_filters)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pipeline.data.scaling import Scaling
+from pipeline.data.whitening import PATCH_SIDE, n_whitening_filters
 from pipeline.errors import SettingError, did_you_mean
 from pipeline.model.architecture import Architecture, Block
 from pipeline.model.dirac import set_identities
@@ -30,6 +31,9 @@ def build_network(architecture: Architecture, *, precision: str = "float32") -> 
     add_layers(network, network_layers(architecture), precision)
     if architecture.kernel_initializer == "dirac":
         set_identities(network)
+    if architecture.fitted_whitening is not None:
+        whitening = architecture.fitted_whitening
+        network.get_layer("whitening").set_weights([whitening.kernel, whitening.bias])
     return network
 
 
@@ -45,6 +49,8 @@ def add_layers(network: Any, layers: Iterable[LayerSpec], precision: str) -> Non
 def network_layers(architecture: Architecture) -> Iterator[LayerSpec]:
     """Yield the layers from raw pixels to the probabilities."""
     yield scaling_layer(architecture.pixel_scaling)
+    if architecture.whitens:
+        yield from _whitening(architecture)
     for number, block in enumerate(architecture.planned_blocks(), start=1):
         if number > 1:
             yield from dropout(architecture.dropout_before_pool, f"block{number}_dropout")
@@ -52,6 +58,19 @@ def network_layers(architecture: Architecture) -> Iterator[LayerSpec]:
     yield from dropout(architecture.dropout_after_pool, "dropout_after_pool")
     yield head_layer(architecture)
     yield from classifier_layers(architecture)
+
+
+def _whitening(architecture: Architecture) -> Iterator[LayerSpec]:
+    arguments = {
+        "filters": n_whitening_filters(architecture.input_shape),
+        "kernel_size": PATCH_SIDE,
+        "strides": 1,
+        "padding": "same",
+        "use_bias": True,
+        "trainable": False,
+    }
+    yield f"Conv{architecture.rank}D", "whitening", arguments
+    yield "Activation", f"whitening_{architecture.activation}", {"activation": architecture.activation}
 
 
 def _block(architecture: Architecture, block: Block, number: int) -> Iterator[LayerSpec]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.data.scaling import Scaling, fit_scaling, scale_to_bytes
 from pipeline.data.source import Split
+from pipeline.data.whitening import fit_whitening
 from pipeline.knobs.table import KNOBS, Knobs, complete
 from pipeline.model.architecture import make_architecture
 from pipeline.model.model_file import ModelFile, build_from_file
@@ -66,7 +67,7 @@ class Configuration:
         return replace(self, knobs={**self.knobs, **own})
 
     def bind(self, split: Split, backbones: BackboneCache | None = None) -> BoundConfiguration:
-        """Fit the scaling on the training images, and return what ``train`` takes.
+        """Fit scaling and whitening on the training images, and return what ``train`` takes.
 
         ``backbones`` (None: one with the default folders) gives weights and features.
 
@@ -85,6 +86,9 @@ class Configuration:
         if self._has_backbone:
             augments = self.plan.augmentation.changes_images
             return bind_transfer(architecture, split, augments=augments, backbones=backbones)
+        if architecture.whitens:
+            whitening = fit_whitening(split.train.images, architecture.pixel_scaling)
+            architecture = replace(architecture, fitted_whitening=whitening)
         return BoundConfiguration.on_images(split, lambda precision: build_network(architecture, precision=precision))
 
     def _model_file_build(self, model: ModelFile, split: Split, backbones: BackboneCache) -> Build:

@@ -43,6 +43,7 @@ def test_parameters_of_drawn_configurations_are_those_of_the_built_networks(inpu
     patterns = KNOBS["filter_pattern"].choices
     for number in range(6):
         drawn = {**draw_uniform(space, rng), "filter_pattern": patterns[number % 2], "filters": 5}
+        drawn["whitening"] = number % 3 == 0
         knobs = space.knobs_of(drawn)
 
         network = build_network(architecture_of(knobs, input_shape))
@@ -119,6 +120,7 @@ def test_operations_of_a_layer_of_weights_are_its_multiply_adds_and_with_strides
         {"convs_per_block": 2},
         {"kernel_size": 5},
         {"batch_norm": True},
+        {"whitening": True},
         {"image_size": 16, "batch_norm": False},
         {"fc_depth": 1},
         {"dropout_after_pool": 0.1},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pipeline.data.scaling import Scaling
+from pipeline.data.whitening import Whitening
 from pipeline.errors import InputError, SettingError
 from pipeline.knobs.table import KNOBS, KnobValue, complete
 from pipeline.model.architecture import make_architecture
@@ -173,6 +175,38 @@ def test_dirac_convolution_with_fewer_filters_than_channels_copies_the_first_cha
     pixels = np.random.default_rng(0).normal(size=(2, 8, 3)).astype(np.float32)
 
     np.testing.assert_array_equal(np.asarray(network.get_layer("block1_conv1")(pixels)), pixels[..., :2])
+
+
+@pytest.mark.parametrize(("input_shape", "kind", "filters"), [((8, 8, 3), "Conv2D", 24), ((8, 2), "Conv1D", 8)])
+def test_whitening_is_a_frozen_convolution_of_patches_before_the_first_block(
+    input_shape: tuple[int, ...], kind: str, filters: int
+) -> None:
+    network = network_of(whitening=True, input_shape=input_shape, scaling=Scaling((1.0,), (0.0,)))
+
+    assert [layer.name for layer in network.layers][:4] == ["scaling", "whitening", "whitening_relu", "block1_conv1"]
+    whitening = network.get_layer("whitening")
+    assert (type(whitening).__name__, whitening.filters, set(whitening.kernel_size)) == (kind, filters, {2})
+    assert whitening.trainable_weights == []
+
+
+def test_whitening_is_left_out_where_images_have_no_patches() -> None:
+    network = network_of(whitening=True, input_shape=(8, 1, 3))
+
+    assert "whitening" not in [layer.name for layer in network.layers]
+
+
+def test_dirac_leaves_the_whitening_alone() -> None:
+    architecture = make_architecture(
+        complete({**SMALL, "whitening": True, "kernel_initializer": "dirac"}),
+        input_shape=(8, 8, 1), n_classes=3, pixel_scaling=UNSCALED,
+    )  # fmt: skip
+    whitening = Whitening(np.full((2, 2, 1, 8), 0.5, np.float32), np.ones(8, np.float32))
+
+    network = build_network(replace(architecture, fitted_whitening=whitening))
+
+    kernel, bias = network.get_layer("whitening").get_weights()
+    np.testing.assert_array_equal(kernel, whitening.kernel)
+    np.testing.assert_array_equal(bias, whitening.bias)
 
 
 def test_dirac_leaves_dense_layers_to_he_normal() -> None:

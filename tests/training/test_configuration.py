@@ -70,3 +70,19 @@ def test_finished_network_computes_in_float32_what_the_trained_one_learned(digit
     assert {layer.compute_dtype for layer in finished.layers} == {"float32"}
     for one, other in zip(finished.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_whitening_is_fitted_on_the_training_images_and_kept_in_the_finished_network(digits: Split) -> None:
+    bound = Configuration(complete({"blocks": 1, "filters": 4, "whitening": True})).bind(digits)
+    trained = bound.build("mixed_bfloat16")
+
+    finished = bound.finish(trained)
+
+    import keras
+
+    up_to_whitening = keras.Sequential([finished.get_layer("scaling"), finished.get_layer("whitening")])
+    maps = np.asarray(up_to_whitening(digits.train.images[:]))[:, :-1, :-1]  # without the patches beyond the edge
+    outputs = maps.reshape(-1, 8)
+    np.testing.assert_allclose(outputs.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(np.cov(outputs[:, :4], rowvar=False), np.eye(4), atol=0.05)
+    np.testing.assert_allclose(outputs[:, :4], -outputs[:, 4:], atol=1e-3)
