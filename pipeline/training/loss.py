@@ -30,11 +30,12 @@ def make_metrics(n_outputs: int, *, class_weights: bool) -> list[Any]:
     """Return the metrics of an epoch beside the loss; where images have weights, ``loss`` without them, too.
 
     Keras would log the weighted loss, which cannot be compared with the validation's: a metric of the same name
-    replaces it in the logs.
+    replaces it in the logs. All are objects: one given by name makes its variables within the first step.
     """
     from keras import metrics
 
-    accuracy: Any = metrics.MeanMetricWrapper(_binary_accuracy, name="accuracy") if n_outputs == 1 else "accuracy"
+    is_right = _binary_accuracy if n_outputs == 1 else metrics.categorical_accuracy
+    accuracy = metrics.MeanMetricWrapper(is_right, name="accuracy")
     if not class_weights:
         return [accuracy]
     kind = metrics.BinaryCrossentropy if n_outputs == 1 else metrics.CategoricalCrossentropy

@@ -24,6 +24,7 @@ from pipeline.training.result import TrainingResult
 from pipeline.training.schedule import position_variable
 from pipeline.training.scheduler import Scheduler, execution_end
 from pipeline.training.speed import Clock, Speed
+from pipeline.training.steps import group_steps
 from pipeline.training.timed_scheduler import TimedScheduler
 
 _IMAGES_PER_EXECUTION = 1024  # steps of small batches run in groups: up to twice the speed, and still often a break
@@ -105,6 +106,7 @@ def _compiled(
         metrics=make_metrics(n_outputs, class_weights=plan.class_weights),
         steps_per_execution=scheduler.steps_per_execution,
     )
+    group_steps(network)
     return network
 
 
