@@ -1,0 +1,155 @@
+"""One training of a document's model, by a plain Keras script or by the trainer; run as a module, it prints JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import yaml
+
+DOCUMENTS = Path(__file__).parents[2] / "search_spaces" / "documents"
+N_CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Request:
+    """A training to be measured: ``precision`` None is that of the plain script."""
+
+    model: str
+    precision: str | None
+    n_images: int
+    n_validation: int
+    epochs: int
+    seed: int
+    cores: int
+    images: str = "cifar10"
+    clock: str = "wall"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a training took: ``images_per_second`` of all epochs but the first, ``seconds`` from building to the end.
+
+    With the clock ``cpu`` both are of processor time, which tells more on a machine that has other work.
+    """
+
+    images_per_second: float
+    seconds: float
+    accuracy: float
+    val_accuracy: float
+
+
+def measure(request: Request) -> Measured:
+    """Train in this process, on its first ``cores`` cores, and measure it; validation is part of an epoch."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: request.cores])
+    pixels, labels = load_images(request)
+    train = train_by_script if request.precision is None else train_by_pipeline
+    epochs = Epochs(time.process_time if request.clock == "cpu" else time.perf_counter)
+    accuracy, val_accuracy = train(request, pixels, labels, epochs)
+    speed = request.n_images / median(epochs.seconds[1:] or epochs.seconds)
+    return Measured(speed, epochs.total, accuracy, val_accuracy)
+
+
+class Epochs:
+    """Takes the time from the start of a training to the end of each epoch."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._ends = clock, [0.0]
+
+    def start(self) -> None:
+        """Start, when all is imported."""
+        self._ends = [self._clock()]
+
+    def end(self, *ignored: Any) -> None:
+        """Take the end of an epoch."""
+        self._ends.append(self._clock())
+
+    @property
+    def seconds(self) -> list[float]:
+        """The seconds of each epoch; building the network is part of the first."""
+        return [end - begin for begin, end in pairwise(self._ends)]
+
+    @property
+    def total(self) -> float:
+        """The seconds of all."""
+        return self._ends[-1] - self._ends[0]
+
+
+def load_images(request: Request) -> tuple[Any, Any]:
+    """Return the training images followed by the validation images, and their labels."""
+    n_all = request.n_images + request.n_validation
+    if request.images == "random":
+        noise = np.random.default_rng(0)
+        return noise.integers(0, 256, (n_all, 32, 32, 3), np.uint8), noise.integers(0, N_CLASSES, n_all)
+    with np.load(Path(os.environ["PIPELINE_DATA_DIR"]) / "cifar10.npz") as arrays:
+        return arrays["x_train"][:n_all], arrays["y_train"][:n_all].reshape(-1)
+
+
+def train_by_script(request: Request, pixels: Any, labels: Any, epochs: Epochs) -> tuple[float, float]:
+    """Train as the documents' scripts do: arrays of floats into ``fit``."""
+    import keras
+
+    model = yaml.safe_load((DOCUMENTS / f"{request.model}.yaml").read_text())
+    epochs.start()
+    keras.utils.set_random_seed(request.seed)
+    x, y = pixels.astype("float32") / 255, keras.utils.to_categorical(labels, N_CLASSES)
+    network = keras.Sequential([keras.Input((32, 32, 3)), *map(make_layer, model["layers"])])
+    network.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+    n = request.n_images
+    history = network.fit(
+        x[:n], y[:n], batch_size=model["training"]["batch_size"], epochs=request.epochs,
+        validation_data=(x[n:], y[n:]), verbose=0,
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=epochs.end)],
+    ).history  # fmt: skip
+    return history["accuracy"][-1], history["val_accuracy"][-1]
+
+
+def make_layer(listed: Any) -> Any:
+    """Return the Keras layer that a line of a model file names."""
+    import keras
+
+    ((kind, arguments),) = listed.items() if isinstance(listed, dict) else ((listed, {}),)
+    return getattr(keras.layers, kind)(**arguments)
+
+
+def train_by_pipeline(request: Request, pixels: Any, labels: Any, epochs: Epochs) -> tuple[float, float]:
+    """Train the same model by the trainer that every command uses."""
+    import keras  # noqa: F401 - so that the clock starts after it
+
+    from pipeline.data.image_set import make_image_set
+    from pipeline.data.partition import Partition
+    from pipeline.data.source import Split
+    from pipeline.model.model_file import read_model_file
+    from pipeline.training.configuration import model_file_configuration
+    from pipeline.training.device import configure_device, resolve_precision
+    from pipeline.training.metric import get_metric
+    from pipeline.training.trainer import train
+
+    assert request.precision is not None
+    epochs.start()
+    configure_device(threads=request.cores)
+    images = make_image_set(name="cifar10", source="benchmark", images=pixels, labels=labels)
+    places = np.arange(len(labels))
+    split = Split(images, Partition(places[: request.n_images], places[request.n_images :]), "benchmark")
+    model = read_model_file(DOCUMENTS / f"{request.model}.yaml")
+    configuration = model_file_configuration(model).with_epochs_at_most(request.epochs)
+    result = train(
+        build=configuration.bind(split).build, plan=configuration.plan, data=split, metric=get_metric("val_accuracy"),
+        seed=request.seed, precision=resolve_precision(request.precision), on_epoch=epochs.end,
+    )  # fmt: skip
+    last = result.epochs[-1]
+    return last.accuracy, last.val_accuracy
+
+
+if __name__ == "__main__":
+    import sys
+
+    print(json.dumps(asdict(measure(Request(**json.loads(sys.argv[1]))))))
