@@ -27,7 +27,7 @@ from pipeline.training.speed import Clock, Speed
 from pipeline.training.steps import group_steps
 from pipeline.training.timed_scheduler import TimedScheduler
 
-_IMAGES_PER_EXECUTION = 1024  # steps of small batches run in groups: up to twice the speed, and still often a break
+_IMAGES_PER_EXECUTION = 1024  # steps of small batches run in groups: faster, and still often a break
 _MAX_STEPS_PER_EXECUTION = 32
 _WHOLE_PLAN = Budget()
 
