@@ -1,0 +1,58 @@
+"""The trainings of one configuration at three budgets, each complete, each with a seed of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pipeline.data.source import Split, load_training_data
+from pipeline.knobs.table import Knobs
+from pipeline.settings import DataSettings
+from pipeline.settings.base import make_settings
+
+from .drawing import turned_knobs
+from .timed_training import measure_pace, train_within
+
+FACTORS = (1, 4, 16)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A configuration to be trained for ``seconds``, and for 4 and 16 times as long; ``number`` is its own."""
+
+    dataset: str
+    number: int
+    origin: str
+    knobs: Knobs
+    seconds: float
+    seed: int
+    precision: str
+
+
+def compare(task: Comparison) -> dict[str, Any]:
+    """Train at each budget, and return the accuracies; a training without a finished epoch has 0."""
+    import keras
+
+    split = _split(task.dataset, task.seed)
+    pace = measure_pace(task.knobs, split, precision=task.precision)
+    budgets = []
+    for place, factor in enumerate(FACTORS):
+        keras.backend.clear_session()
+        seconds = factor * task.seconds
+        result, _ = train_within(
+            task.knobs, split, seconds=seconds, pace=pace, seed=task.seed + len(FACTORS) * task.number + place,
+            precision=task.precision,
+        )  # fmt: skip
+        value = result.best_epoch.val_accuracy if result.best_epoch else 0.0
+        budgets.append({
+            "seconds": seconds, "val_accuracy": value, "epochs": len(result.epochs),
+            "took": round(result.train_seconds, 2), "ending": str(result.ending.cause),
+        })  # fmt: skip
+    own = {"dataset": task.dataset, "number": task.number, "origin": task.origin, "knobs": turned_knobs(task.knobs)}
+    return {**own, "budgets": budgets}
+
+
+@cache
+def _split(dataset: str, seed: int) -> Split:
+    return load_training_data(make_settings(DataSettings, dataset=dataset, seed=seed)).at(0)
