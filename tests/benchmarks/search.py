@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -37,10 +38,12 @@ _SPACE = str(ROOT / "search_spaces" / "cifar10.yaml")
               help="Cores, comma-separated: a competitor on each at a time.")  # fmt: skip
 @click.option("--data-dir", type=click.Path(exists=True, file_okay=False), help="Folder with cifar10.npz.")
 @click.option("--out", default="benchmark", type=click.Path(file_okay=False), help="Folder of results.")
+@click.option("--most-epochs", type=click.IntRange(min=1), help="End each after so many epochs: for a trial run.")
 @click.option("--summarize", is_flag=True, help="Only write tables and figure again.")
 def main(
     competitors: str, minutes: float, seeds: int, first_seed: int, images: int, full: bool, dataset: str | None,
-    space: str, precision: str, cores: str | None, data_dir: str | None, out: str, summarize: bool,
+    space: str, precision: str, cores: str | None, data_dir: str | None, out: str, most_epochs: int | None,
+    summarize: bool,
 ) -> None:  # fmt: skip
     """Run each competitor with each seed, two at a time on a core each, and write tables and a figure.
 
@@ -52,16 +55,10 @@ def main(
         names = _chosen(competitors)
         npz = Path(dataset).resolve() if dataset else _cifar10(folder, data_dir, None if full else images)
         _check_same(folder, {"minutes": minutes, "dataset": str(npz), "space": str(Path(space).resolve())})
+        own_space = str(Path(space).resolve())
+        first = Task("", str(npz), own_space, 0, minutes, "", precision, most_epochs=most_epochs)
         tasks = [
-            Task(
-                name,
-                str(npz),
-                str(Path(space).resolve()),
-                seed,
-                minutes,
-                str(folder / name / f"seed-{seed}"),
-                precision,
-            )
+            replace(first, competitor=name, seed=seed, folder=str(folder / name / f"seed-{seed}"))
             for seed in range(first_seed, first_seed + seeds)
             for name in names
         ]

@@ -87,7 +87,7 @@ def test_small_form_runs_every_installed_competitor(tmp_path: Path) -> None:
     np.savez(dataset, x_train=train.images, y_train=train.labels, x_test=test.images, y_test=test.labels)
     # A peer without our prior is covered by the same one with it, but for one.
     names = [name for name in INSTALLED if name in ("ours", "recipe", "optuna") or name.endswith("+prior")]
-    command = ["--competitors", ",".join(names), "--minutes", "0.6", "--seeds", "1", "--precision", "float32"]
+    command = ["--competitors", ",".join(names), "--minutes", "3", "--most-epochs", "3", "--seeds", "1"]
     done = CliRunner().invoke(main, [*command, "--dataset", str(dataset), "--out", str(out)], catch_exceptions=False)
     table = pd.read_csv(out / "search.csv").set_index("competitor")
     assert sorted(table.index) == sorted(names), done.output

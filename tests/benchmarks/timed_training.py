@@ -17,6 +17,7 @@ from pipeline.training.result import Epoch, TrainingResult
 from pipeline.training.trainer import train
 
 _MEASURED_SECONDS = 3.0
+_MOST_EPOCHS = 10_000  # that a training may have
 _FILLED_SHARE = 0.97  # of the seconds: a schedule that is cut off before it ends is worth less than the seconds saved
 _FORWARD_SHARE = 1 / 3  # what an image costs without its gradients
 
@@ -46,7 +47,7 @@ def measure_pace(knobs: Knobs, split: Split, *, precision: str) -> Pace:
     def on_epoch(epoch: Epoch) -> None:
         ends.append(time.perf_counter() - start)
 
-    _train({**knobs, "epochs": 10_000}, split, seed=0, precision=precision, on_batch=on_batch, on_epoch=on_epoch)
+    _train({**knobs, "epochs": _MOST_EPOCHS}, split, seed=0, precision=precision, on_batch=on_batch, on_epoch=on_epoch)
     if len(ends) > 1:
         return Pace(steps[0][0], (ends[-1] - ends[0]) / (len(ends) - 1))
     (first, done_first), (last, done_last) = steps[0], steps[-1]
@@ -57,7 +58,7 @@ def measure_pace(knobs: Knobs, split: Split, *, precision: str) -> Pace:
 
 def train_within(
     knobs: Knobs, split: Split, *, seconds: float, pace: Pace, seed: int, precision: str,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None, most_epochs: int | None = None,
 ) -> tuple[TrainingResult, Any]:  # fmt: skip
     """Train for ``seconds``, the schedule's end included; return the result and the network for raw pixels."""
     deadline = time.perf_counter() + seconds
@@ -71,7 +72,8 @@ def train_within(
         has_epoch.append(epoch)
         on_epoch(epoch)
 
-    lasting = {**knobs, "epochs": pace.epochs_within(seconds), "early_stopping_patience": 0}
+    epochs = min(pace.epochs_within(seconds), most_epochs or _MOST_EPOCHS)
+    lasting = {**knobs, "epochs": epochs, "early_stopping_patience": 0}
     return _train(lasting, split, seed=seed, precision=precision, on_batch=on_batch, on_epoch=take)
 
 

@@ -35,14 +35,17 @@ def run(task: Task) -> None:
     sys.argv = [
         *("pipeline", "search", "--dataset", task.dataset, "--space", str(space), "--study", _STUDY),
         *("--seed", str(task.seed), "--workers", "1", "--precision", task.precision),
-        *("--timeout-minutes", f"{task.seconds_left() / 60:.4f}", *_endless()),
+        *("--timeout-minutes", f"{task.seconds_left() / 60:.4f}", *_limits(task)),
     ]
     main()
 
 
-def _endless() -> tuple[str, ...]:
+def _limits(task: Task) -> tuple[str, ...]:
     """Return the options by which the time alone ends the search: needed while trials are 20 by default."""
     from pipeline.settings import SearchSettings
+
+    if task.most_epochs is not None:
+        return ("--trials", "2", "--epochs", str(task.most_epochs))
 
     return ("--trials", "100000") if SearchSettings.model_fields["trials"].default == 20 else ()
 

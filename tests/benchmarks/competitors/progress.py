@@ -30,12 +30,15 @@ class Progress:
     task: Task
     n_trainings: int = 0
     best: float = -1.0
+    n_epochs: int = 0
 
     @classmethod
     def of(cls, task: Task) -> Progress:
         """Return the progress as the task's files have it: Ray trains each trial in a process of its own."""
         lines = read_lines(task.progress_file)
-        return cls(task, n_trainings(lines), max((line["best"] for line in lines if "best" in line), default=-1.0))
+        epochs = [line for line in lines if "best" in line]
+        best = max((line["best"] for line in epochs), default=-1.0)
+        return cls(task, n_trainings=n_trainings(lines), best=best, n_epochs=len(epochs))
 
     def begin_training(self, knobs: Mapping[str, object]) -> None:
         """Note that a training begins, with those of its knobs that are not at their defaults.
@@ -52,17 +55,25 @@ class Progress:
         """Note an epoch, counted from 1; ``hold`` keeps its weights where it is the best so far.
 
         Raises:
-            BudgetOver: it ended too late.
+            BudgetOver: it ended too late, or was the last one.
         """
         self.check_time()
         if val_accuracy > self.best:
             self.best = val_accuracy
             hold()
         self._write({"training": self.n_trainings, "epoch": epoch, "val_accuracy": val_accuracy, "best": self.best})
+        self.n_epochs += 1
+        self.check_time()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether time is up, or all epochs are done."""
+        most = self.task.most_epochs
+        return self.task.seconds_left() < 0 or (most is not None and self.n_epochs >= most)
 
     def check_time(self) -> None:
-        """Raise BudgetOver after the deadline."""
-        if self.task.seconds_left() < 0:
+        """Raise BudgetOver where it is over."""
+        if self.is_over:
             raise BudgetOver
 
     def _write(self, line: Mapping[str, object]) -> None:

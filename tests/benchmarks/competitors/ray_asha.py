@@ -19,7 +19,7 @@ from .task import Task, read_task
 
 def run(task: Task) -> None:
     """Search until the budget is over."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1"}  # a trial begun too late
     import ray
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
@@ -42,11 +42,24 @@ def run(task: Task) -> None:
             metric="val_accuracy", mode="max", search_alg=search, num_samples=-1, max_concurrent_trials=1,
             scheduler=ASHAScheduler(max_t=space.max_epochs, grace_period=1, reduction_factor=4),
             reuse_actors=task.has_prior,  # part of our speed: by default each trial imports TensorFlow anew
-            time_budget_s=max(1.0, task.seconds_left()),
         ),
-        run_config=tune.RunConfig(storage_path=str(task.path / "ray"), verbose=0),
+        run_config=tune.RunConfig(storage_path=str(task.path / "ray"), verbose=0, stop=_stopper(task)),
     )  # fmt: skip
     tuner.fit()
+
+
+def _stopper(task: Task) -> Any:
+    """Return what ends all trials when the budget is over."""
+    from ray import tune
+
+    class BudgetStopper(tune.Stopper):  # type: ignore[misc]
+        def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+            return False
+
+        def stop_all(self) -> bool:
+            return Progress.of(task).is_over
+
+    return BudgetStopper()
 
 
 def _distributions(space: SearchSpace) -> dict[str, Any]:

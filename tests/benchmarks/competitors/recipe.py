@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from pipeline.training.device import configure_device
 from pipeline.training.result import Epoch
 
 from ..timed_training import measure_pace, train_within
-from .progress import Progress
+from .progress import BudgetOver, Progress
 from .spaces import read_prior
 from .task import Task
 
@@ -22,10 +24,11 @@ def run(task: Task) -> None:
 
     def on_epoch(epoch: Epoch) -> None:
         if task.seconds_left() > 0:
-            progress.end_epoch(epoch.number, epoch.val_accuracy, lambda: None)
+            with suppress(BudgetOver):  # the schedule was laid to end in time; its last steps may be a little late
+                progress.end_epoch(epoch.number, epoch.val_accuracy, lambda: None)
 
     _, network = train_within(
         knobs, task.split, seconds=task.seconds_left(), pace=pace, seed=task.seed, precision=task.precision,
-        on_epoch=on_epoch,
+        on_epoch=on_epoch, most_epochs=task.most_epochs,
     )  # fmt: skip
     network.save(task.path / HELD_FILE)

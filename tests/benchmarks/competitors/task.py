@@ -20,7 +20,8 @@ class Task:
     """One competitor's task with one seed; ``start`` is the time at which its budget began, in seconds of the epoch.
 
     ``dataset`` is an ``.npz``, ``space`` the YAML of our search space, whose first configuration is the prior that
-    competitors called ``...+prior`` are given. ``core`` None: pinned to none.
+    competitors called ``...+prior`` are given. ``core`` None: pinned to none. After ``most_epochs``, of all its
+    trainings together, a competitor ends before its time is up: for tests, which cannot rely on the clock.
     """
 
     competitor: str
@@ -33,6 +34,7 @@ class Task:
     core: int | None = None
     start: float = 0.0
     least_grace_seconds: float = 10.0
+    most_epochs: int | None = None
 
     @property
     def has_prior(self) -> bool:
