@@ -118,13 +118,12 @@ def test_held_weights_answer_for_test_images(digits_file: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize(("name", "module"), [("optuna", optuna_tpe), ("one_epoch", one_epoch)])
 def test_peer_trains_until_its_budget_is_over(name: str, module: object, digits_file: Path, tmp_path: Path) -> None:
-    task = task_of(name, digits_file, tmp_path, seconds=12)
+    task = replace(task_of(name, digits_file, tmp_path, seconds=600), most_epochs=2)
     with pytest.raises(BudgetOver):
         module.run(task)  # type: ignore[attr-defined]
-    assert time.time() - task.deadline < 10
     lines = read_lines(task.progress_file)
     answer = find_answer(task)
-    assert n_trainings(lines) >= 1
+    assert (n_trainings(lines) >= 1, sum("epoch" in line for line in lines)) == (True, 2)
     assert answer.val_accuracy == max(line["best"] for line in lines if "best" in line)
     assert answer.test_accuracy is not None
 
