@@ -135,6 +135,13 @@ def describe_exit(code: int | None, n_oom_kills_before: int) -> str:
     return f"was ended by {signal.Signals(-code).name}{' (out of memory)' if was_memory else ''}"
 
 
+def count_cpus() -> int:
+    """Return the number of CPUs that this process may use, which may be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS and Windows
+
+
 def count_oom_kills(counters: tuple[Path, ...] | None = None) -> int:
     """Return how many processes the system has ended for want of memory; 0 where it does not count them."""
     for source in counters or _OOM_COUNTERS:

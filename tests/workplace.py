@@ -59,6 +59,7 @@ class Workplace:
         if not space.exists():
             space.write_text(TINY_SPACE)
         given = {"space": str(space), "study": "tiny", "data_dir": self.folder, "precision": "float32"}
+        given["strategy"] = "plain"  # whole trainings; brackets have tests of their own
         return make_settings(SearchSettings, **{**given, **changes})
 
     def search(self, *, show: Callable[[Event], None] | None = None, **changes: object) -> SearchOutcome:

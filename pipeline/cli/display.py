@@ -14,21 +14,24 @@ from rich.text import Text
 
 from pipeline.training.ending import State
 from pipeline.training.metric import Metric
-from pipeline.workers.events import BatchEnd, Died, Ended, EpochEnd, Event, Started
+from pipeline.workers.events import BatchEnd, Died, Ended, EpochEnd, Event, Note, Started
 
 _COLOURS = {State.COMPLETE: "green", State.PRUNED: "yellow", State.FAIL: "red", State.WAITING: "blue"}
 
 
 class Tally:
-    """Counts, best value and estimated time left of a command; ``noun`` names what is counted."""
+    """Counts, best value and estimated time left of a command; ``noun`` names what is counted.
 
-    def __init__(self, n_total: int, noun: str, metric: Metric, timeout_minutes: float | None = None) -> None:
+    ``n_total`` is None where the time alone bounds it.
+    """
+
+    def __init__(self, n_total: int | None, noun: str, metric: Metric, timeout_minutes: float | None = None) -> None:
         self.n_total = n_total
         self.noun = noun
         self.metric = metric
         self.n_finished = self.n_pruned = 0
         self.best: float | None = None
-        self._minutes = timeout_minutes
+        self.minutes = timeout_minutes
         self._start = time.monotonic()
         self._n_ended_here = 0
 
@@ -48,18 +51,24 @@ class Tally:
     def seconds_left(self) -> float | None:
         """Return the estimated seconds to the end, at the pace so far and by the timeout; None where unknown."""
         passed = time.monotonic() - self._start
-        n_open = max(0, self.n_total - self.n_finished)
-        estimates = [passed / self._n_ended_here * n_open] if self._n_ended_here else []
-        if self._minutes is not None:
-            estimates.append(max(0.0, 60 * self._minutes - passed))
+        is_known = self._n_ended_here > 0 and self.n_total is not None
+        estimates = [passed / self._n_ended_here * self.n_open] if is_known else []
+        if self.minutes is not None:
+            estimates.append(max(0.0, 60 * self.minutes - passed))
         return min(estimates, default=None)
+
+    @property
+    def n_open(self) -> int:
+        """How many are still to be finished; 0 where it is not known."""
+        return 0 if self.n_total is None else max(0, self.n_total - self.n_finished)
 
     def headline(self) -> str:
         """Return the state of the work in a line."""
         best = "-" if self.best is None else f"{self.best:.4f}"
         left = self.seconds_left()
         time_left = "" if left is None else f" | about {_clock(left)} left"
-        counts = f"{self.n_finished}/{self.n_total} {self.noun}, {self.n_pruned} pruned"
+        of_total = "" if self.n_total is None else f"/{self.n_total}"
+        counts = f"{self.n_finished}{of_total} {self.noun}, {self.n_pruned} pruned"
         return f"{counts} | best {self.metric.name} {best}{time_left}"
 
 
@@ -97,16 +106,19 @@ class PlainDisplay:
         """Say what begins, and send what libraries have to say to the log."""
         self.log = log
         logging.basicConfig(filename=log, level=logging.WARNING, force=True)
-        n_finished, noun = self._tally.n_finished, self._tally.noun
-        n_open = max(0, self._tally.n_total - n_finished)
-        what = f"{n_open} {noun} to go" if n_open else "nothing left to do"
-        self._print(f"{title}: {n_finished} {noun} finished, {what}")
+        tally = self._tally
+        what = f"{tally.n_open} {tally.noun} to go" if tally.n_open else "nothing left to do"
+        if tally.n_total is None:
+            what = f"{tally.minutes:g} minutes in all"
+        self._print(f"{title}: {tally.n_finished} {tally.noun} finished, {what}")
 
     def show(self, event: Event) -> None:
         """Show an event."""
         if isinstance(event, Ended):
             self._tally.take(event)
             self._print(self._line(event))
+        elif isinstance(event, Note):
+            self._print(Text(event.text, style="bold"))
         elif isinstance(event, Died):
             self._print(Text(f"{event.reason}{f' in {event.name}' if event.name else ''}; another one goes on"))
 

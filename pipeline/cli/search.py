@@ -25,7 +25,8 @@ def search(**given: Any) -> None:
     from pipeline.training.ending import State
     from pipeline.training.metric import get_metric
 
-    tally = Tally(settings.trials, "trials", get_metric(settings.metric), settings.timeout_minutes)
+    n_total = settings.most_trials if settings.is_bounded_by_trials else None
+    tally = Tally(n_total, "trials", get_metric(settings.metric), settings.timeout_minutes)
     display = make_display(tally)
 
     def start(finished: list[tuple[State, float | None]], log: Path) -> None:

@@ -27,12 +27,13 @@ _SEED_OFFSET = 100_000  # above any trial's number, which the trial's own seed i
 
 @dataclass(frozen=True)
 class Finalist:
-    """A training of the study with its scores over several seeds, and the best epochs of those trainings."""
+    """A training of the study with its scores over several seeds, the best epochs of those trainings, and budgets."""
 
     training: TrainingRecord
     scores: tuple[float, ...]
     best_epochs: tuple[int, ...]
     n_parameters: int
+    seed_budgets: tuple[Budget, ...] = ()
 
     @property
     def mean_score(self) -> float:
@@ -46,8 +47,8 @@ class Finalist:
 
     @property
     def budgets(self) -> tuple[Budget, ...]:
-        """Budget of the refit, where the training had one: of several folds, that of the middle length."""
-        budgets = sorted(self.training.budgets(), key=lambda budget: budget.steps.n_steps if budget.steps else 0)
+        """Budget of the refit, where the trainings had one: of several folds, that of the middle length."""
+        budgets = sorted(self.seed_budgets, key=lambda budget: budget.steps.n_steps if budget.steps else 0)
         return tuple(budgets[len(budgets) // 2 :][:1])
 
     @property
@@ -68,30 +69,44 @@ def choose_finalists(
 ) -> list[TrainingRecord]:
     """Return the best distinct configurations on the study's split, hand-made ones included, the best first.
 
-    Only completed trainings of networks count: no pruned or failed ones, and not the classical model.
+    Only completed trainings of networks count: no pruned or failed ones, and not the classical model. Those that were
+    short, on a rung of a bracket, come after all others.
 
     Raises:
         SettingError: there is none.
     """
+    ranked = rank_trainings(store, split=study.split, metric=metric, study=study.name)
+    candidates = [one for one in ranked if one.state is State.COMPLETE and "epochs" in one.parameters]
     chosen: dict[object, TrainingRecord] = {}
-    for training in rank_trainings(store, split=study.split, metric=metric, study=study.name):
-        is_candidate = training.state is State.COMPLETE and "epochs" in training.parameters
-        if is_candidate and len(chosen) < n_finalists:
-            chosen.setdefault((*sorted(training.parameters.items()), training.model_file_text), training)
+    for training in sorted(candidates, key=_is_short):
+        chosen.setdefault(_configuration_key(training), training)
     if not chosen:
         raise SettingError(f"study must have a completed training of a network, got '{study.name}'; search on first")
-    return list(chosen.values())
+    return list(chosen.values())[:n_finalists]
+
+
+def _is_short(training: TrainingRecord) -> bool:
+    return training.tags.get(names.RUNG, names.FINAL_RUNG) != names.FINAL_RUNG
+
+
+def _configuration_key(training: TrainingRecord) -> object:
+    """Return what two trainings of one configuration share; on rungs and in the final, ``epochs`` is only a limit."""
+    ignored = ("epochs",) if names.RUNG in training.tags else ()
+    return *sorted(pair for pair in training.parameters.items() if pair[0] not in ignored), training.model_file_text
 
 
 def finalist_jobs(finalists: Sequence[TrainingRecord], study: StudyRecord, *, seed: int, n_seeds: int) -> list[Job]:
     """Return the jobs of training each finalist with ``n_seeds`` seeds derived from the study's ``seed``.
 
     No trial and no baseline had these seeds: a score with the seed that a finalist was chosen by would be too good.
+    One that was trained only briefly, on a rung, gets the length of the final training.
     """
+    finals = [one for one in finalists if one.tags.get(names.RUNG) == names.FINAL_RUNG]
     return [
         _job(
             training, study, kind="finalist", suffix=f"seed-{number}", configuration=training.configuration(),
-            seed=derive_seed(seed, _SEED_OFFSET + number), budgets=training.budgets(),
+            seed=derive_seed(seed, _SEED_OFFSET + number),
+            budgets=(finals[0] if finals and _is_short(training) else training).budgets(),
         )
         for training in finalists
         for number in range(1, n_seeds + 1)
@@ -145,6 +160,7 @@ def _finalist(training: TrainingRecord, runs: Sequence[TrainingRecord], metric: 
         scores=tuple(one[f"best_{metric.name}"] for one in figures),
         best_epochs=tuple(int(one["best_epoch"]) for one in figures),
         n_parameters=int(figures[0]["n_parameters"]),
+        seed_budgets=runs[0].budgets(),
     )
 
 

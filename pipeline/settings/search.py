@@ -11,7 +11,9 @@ from pipeline.settings.fields import option
 from pipeline.settings.training import TrainingSettings
 
 Sampler = Literal["tpe", "random", "gp", "cmaes", "qmc", "grid"]
-Pruner = Literal["successive_halving", "hyperband", "median", "percentile", "patient", "wilcoxon", "none"]
+Strategy = Literal["brackets", "plain"]
+Pruner = Literal["reachable", "successive_halving", "hyperband", "median", "percentile", "patient", "wilcoxon", "none"]
+_DEFAULT_TRIALS, _UNBOUNDED = 20, 10**9
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
 PRUNERS: tuple[str, ...] = get_args(Pruner)
 
@@ -25,20 +27,33 @@ class SearchSettings(TrainingSettings):
     space: str | None = option(
         None, group="Search", shown="the data set's own", meaning="YAML file of the search space."
     )
-    trials: int = option(
-        20, group="Search", ge=1, le=100_000,
+    trials: int | None = option(
+        None, group="Search", shown="20, or unbounded with a timeout", ge=1, le=100_000,
         meaning="Total number of finished trials in the study, pruned ones included.",
     )  # fmt: skip
     timeout_minutes: float | None = option(
-        None, group="Search", shown="none", gt=0, meaning="Time limit of this command in minutes."
+        None, group="Search", shown="none", gt=0,
+        meaning="Time of the study in minutes, over all commands; it ends with a finished model.",
+    )  # fmt: skip
+    strategy: Strategy = option(
+        "brackets", group="Search", shown="brackets; with sampler grid plain",
+        meaning="brackets: challengers race an incumbent over short complete schedules, the winner trains in full; "
+        "plain: Optuna's sampler and pruner over whole trainings.",
+    )  # fmt: skip
+    max_parameters: int | None = option(
+        None, group="Search", shown="none", ge=1, meaning="Most parameters of a network; no larger one is trained."
     )
+    max_latency_ms: float | None = option(
+        None, group="Search", shown="none", gt=0,
+        meaning="Highest latency in milliseconds of predicting one image on this machine.",
+    )  # fmt: skip
     study: str = option(
         "", group="Storage", shown="the data set's name", meaning="Name of the study; an existing study is continued."
     )
     sampler: Sampler = option("tpe", group="Search", meaning="Optuna sampler that proposes the knobs of each trial.")
     pruner: Pruner = option(
-        "successive_halving", group="Search", shown="successive_halving; with folds wilcoxon",
-        meaning="Optuna pruner that stops unpromising trials; with folds wilcoxon or none.",
+        "reachable", group="Search", shown="reachable; plain: successive_halving; with folds wilcoxon",
+        meaning="Pruner that stops unpromising trials; with folds wilcoxon or none.",
     )  # fmt: skip
     storage: str | None = option(
         None, group="Storage", shown="a journal beside the tracking store",
@@ -60,10 +75,25 @@ class SearchSettings(TrainingSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _pruner_follows_from_the_folds(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _strategy_and_pruner_follow_from_others(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("strategy") in (None, "auto"):
+            values = {**values, "strategy": "plain" if values.get("sampler") == "grid" else "brackets"}
         if values.get("pruner") not in (None, "auto"):
             return values
-        return {**values, "pruner": "successive_halving" if values.get("folds") is None else "wilcoxon"}
+        of_epochs = "successive_halving" if values["strategy"] == "plain" else "reachable"
+        return {**values, "pruner": of_epochs if values.get("folds") is None else "wilcoxon"}
+
+    @property
+    def most_trials(self) -> int:
+        """The number of finished trials that the study ends with."""
+        if not self.is_bounded_by_trials:
+            return _UNBOUNDED
+        return self.trials or _DEFAULT_TRIALS
+
+    @property
+    def is_bounded_by_trials(self) -> bool:
+        """Whether a number of trials ends the study, and not the time alone."""
+        return self.trials is not None or self.timeout_minutes is None
 
     @field_validator("pruner")
     @classmethod

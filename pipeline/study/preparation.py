@@ -36,6 +36,7 @@ class Preparation:
             "seed": str(self.settings.seed),
             "validation share": str(self.settings.validation_share),
             "folds": str(self.data.n_splits),
+            "strategy": self.settings.strategy,
         }
 
 

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.errors import SettingError, did_you_mean
 from pipeline.knobs.space import SearchSpace
+from pipeline.knobs.table import Knobs
 
 _STARTUP_TRIALS = 6  # first trials included; TPE's own 10 would be most of a short study
 
@@ -85,6 +86,16 @@ def make_sampler(name: str, space: SearchSpace, *, seed: int, draw: int) -> Base
     if name not in SAMPLERS:
         raise SettingError(f"sampler must be a known one, got '{name}'; {did_you_mean(name, SAMPLERS)}")
     return SAMPLERS[name](space, Seeds(seed, derive_seed(seed, draw)))
+
+
+def propose(study: optuna.Study, name: str, space: SearchSpace, *, seed: int, draw: int) -> Knobs:
+    """Return what the sampler proposes next: it is asked in a copy of the study, which may be dropped."""
+    copy = optuna.create_study(directions=study.directions)
+    copy.sampler = make_sampler(name, space, seed=seed, draw=draw)
+    copy.add_trials([trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()])
+    trial = copy.ask()
+    space.suggest(trial)
+    return dict(trial.params)
 
 
 def check_sampler(name: str, space: SearchSpace) -> None:

@@ -18,13 +18,15 @@ from pipeline.settings import SearchSettings
 from pipeline.study.preparation import Preparation, prepare
 from pipeline.study.pruners import make_pruner
 from pipeline.study.storage import find_study, open_storage, storage_location
+from pipeline.study.strategies import make_strategy
+from pipeline.study.time_limit import TimeLimit
 from pipeline.study.trials import STUDY_RUN, Trials, finished_trials, requeue_abandoned
 from pipeline.tracking import names
 from pipeline.tracking.leaderboard import read_leaderboard
 from pipeline.tracking.parent_run import ParentRun, command_run
 from pipeline.tracking.store import find_store
 from pipeline.training.ending import State
-from pipeline.workers.events import Event
+from pipeline.workers.events import Event, Note
 from pipeline.workers.executor import LocalExecutor
 from pipeline.workers.job import WorkerContext
 from pipeline.workers.pool import Pool
@@ -97,8 +99,9 @@ def check_identity(study: optuna.Study | None, preparation: Preparation) -> None
     changed = [name for name in is_now if was.get(name) != is_now[name]]
     if changed:
         raise SettingError(
-            f"a study keeps its dataset, space, metric, seed, validation share and folds, but {', '.join(changed)} of "
-            f"study '{preparation.settings.study}' changed; give the new search a name of its own with --study"
+            "a study keeps its dataset, space, metric, seed, validation share, folds and strategy, but "
+            f"{', '.join(changed)} of study '{preparation.settings.study}' changed; give the new search a name of its "
+            "own with --study"
         )
 
 
@@ -122,12 +125,13 @@ def open_study(location: str, preparation: Preparation) -> optuna.Study:
         storage=open_storage(location),
         study_name=settings.study,
         direction=preparation.metric.direction,
-        pruner=make_pruner(settings.pruner, max_epochs=preparation.space.max_epochs),
+        pruner=make_pruner(settings.pruner, max_steps=preparation.space.max_epochs),
         load_if_exists=True,
     )
     if _IDENTITY not in study.user_attrs:
-        for params in preparation.space.first_params():
-            study.enqueue_trial(params, skip_if_exists=True)
+        if settings.strategy == "plain":
+            for params in preparation.space.first_params():
+                study.enqueue_trial(params, skip_if_exists=True)
         study.set_user_attr(_IDENTITY, preparation.identity())
     return study
 
@@ -137,10 +141,15 @@ def _run_trials(
     show: Callable[[Event], None],
 ) -> None:  # fmt: skip
     settings, data = preparation.settings, preparation.data
-    trials = Trials(study, settings, preparation.space, preparation.metric, data.split_digest, data.n_splits, run)
     executor = LocalExecutor(WorkerContext(settings, run.store, log), settings.workers)
-    deadline = None if settings.timeout_minutes is None else start + 60 * settings.timeout_minutes
-    Pool(trials, executor, show, log, deadline).run()
+    limit = TimeLimit.of(study, minutes=settings.timeout_minutes, start=start)
+    strategy = make_strategy(preparation, study, limit, executor, say=lambda line: show(Note(line)))
+    trials = Trials(
+        study, strategy, settings, preparation.space, preparation.metric, data.split_digest, run, limit
+    )  # fmt: skip
+    Pool(trials, executor, show, log, limit.deadline(grace_seconds=strategy.grace_seconds)).run()
+    strategy.close()
+    limit.record(study, at_once=True)
     trials.log_progress()
 
 

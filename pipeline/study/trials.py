@@ -10,14 +10,17 @@ from optuna.trial import TrialState
 
 from pipeline.knobs.space import SearchSpace
 from pipeline.settings import SearchSettings
-from pipeline.study.samplers import derive_seed, is_exhausted, make_sampler
+from pipeline.study.fits import FINISHED
+from pipeline.study.samplers import derive_seed, make_sampler
 from pipeline.study.storage import requeue
+from pipeline.study.strategy import Strategy
+from pipeline.study.time_limit import TimeLimit
 from pipeline.tracking import names
 from pipeline.tracking.owner import is_alive, this_process
 from pipeline.tracking.parent_run import ParentRun, end_killed_run
 from pipeline.tracking.store import TrackingStore
 from pipeline.training.configuration import Configuration
-from pipeline.training.ending import Cause, Ending, State
+from pipeline.training.ending import State
 from pipeline.training.metric import Metric
 from pipeline.workers.events import Ended, EpochEnd, Report, Verdict
 from pipeline.workers.job import Job
@@ -26,7 +29,6 @@ from pipeline.workers.source import close_run, open_run
 # Attributes of trials: what Optuna cannot express.
 RUN_ID, OWNER, DEATHS, VAL_ACCURACY = "run_id", "owner", "deaths", "val_accuracy"
 STUDY_RUN = "run_id"  # an attribute of the study
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def finished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -62,62 +64,57 @@ def _run_of(store: TrackingStore, study: optuna.Study, number: int) -> str | Non
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """The trials that a study still needs; ``parent`` is its run, ``split`` the digest of what judges them."""
+    """The trials of a study as jobs; ``strategy`` decides, ``parent`` is the study's run.
+
+    ``split`` is the digest of what judges the trials.
+    """
 
     study: optuna.Study
+    strategy: Strategy
     settings: SearchSettings
     space: SearchSpace
     metric: Metric
     split: str
-    n_folds: int
     parent: ParentRun
+    time: TimeLimit
     _running: dict[int, optuna.Trial] = field(default_factory=dict)
-    _reported: dict[int, set[int]] = field(default_factory=dict)
 
     def n_left(self, n_running: int) -> int:
-        """Return how many trials may still be started: none where the grid is used up."""
-        if is_exhausted(self.settings.sampler, self.space, self.study) and not self._waiting():
-            return 0
-        return self.settings.trials - len(finished_trials(self.study)) - n_running
+        """Return how many trials may be started now, those that wait included."""
+        return len(self._waiting()) or self.strategy.n_left(n_running)
 
-    def next(self) -> Job:
-        """Ask for a trial: one that waits, else the sampler's proposal."""
+    def most_workers(self) -> int | None:
+        """Return among how many workers the strategy has the machine divided."""
+        return self.strategy.most_workers()
+
+    def next(self) -> Job | None:
+        """Return a trial that waits, else the strategy's proposal."""
         trial = self._ask()
+        if trial is None:
+            return None
         job = open_run(self.parent, self._job(trial))
         trial.set_user_attr(RUN_ID, job.run_id)
         self._running[trial.number] = trial
-        self._reported[trial.number] = set(self.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
         return job
 
     def report(self, job: Job, report: Report) -> Verdict:
-        """Report an epoch, or with folds a fold, to the study, and have its pruner judge it."""
-        if isinstance(report, EpochEnd):
-            value = self.metric.of(report.epoch)
-            is_judged, is_last, step = self.n_folds == 1, report.epoch.number == job.n_epochs, report.epoch.number
-            reason = f"{self.metric.name} {value:.4f} after epoch {step} is not among the best"
-        else:
-            value = self.metric.of(report.best)
-            is_judged, is_last, step = self.n_folds > 1, report.fold == self.n_folds, report.fold
-            reason = f"{self.metric.name} of the first {step} folds is worse than the best trial's"
+        """Have the strategy judge an epoch or a fold."""
+        self.time.record(self.study)
         keep_model = isinstance(report, EpochEnd) or self._keeps_model(self.metric.of(report.mean))
-        if is_judged and self._is_pruned(job.number, value, step, is_last=is_last):
-            return Verdict(Ending(Cause.PRUNED, reason), keep_model)
-        return Verdict(keep_model=keep_model)
+        return Verdict(self.strategy.judge(self._running[job.number], job, report), keep_model)
 
-    def finish(self, job: Job, ended: Ended) -> None:
+    def finish(self, job: Job, ended: Ended) -> Ended:
         """End the trial's run, then tell the study; a trial that waits keeps its number, seed and run."""
-        trial, _ = self._running.pop(job.number), self._reported.pop(job.number)
-        close_run(self.parent, job, ended.ending)
+        trial = self._running.pop(job.number)
         if ended.best is not None:
             trial.set_user_attr(VAL_ACCURACY, ended.best.val_accuracy)
-        state = ended.ending.state
-        if state is State.WAITING:
-            requeue(self.study, job.number, {DEATHS: job.deaths})
-        elif state is State.COMPLETE and ended.best is not None:
-            self.study.tell(trial, self.metric.of(ended.best))
-        else:
-            self.study.tell(trial, state=TrialState[state.value])
+        if ended.ending.state is not State.WAITING:
+            ended = self.strategy.conclude(trial, ended)
+        close_run(self.parent, job, ended.ending)
+        self._tell(trial, job, ended)
+        self.time.record(self.study, at_once=True)
         self.log_progress()
+        return ended
 
     def log_progress(self) -> None:
         """Log counts and the best value so far in the study's run."""
@@ -135,9 +132,15 @@ class Trials:
     def _waiting(self) -> list[optuna.trial.FrozenTrial]:
         return self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
-    def _ask(self) -> optuna.Trial:
-        """Ask Optuna; a trial that waits has its knobs, so that no sampler may spend a draw on it."""
+    def _ask(self) -> optuna.Trial | None:
+        """Ask Optuna; a trial that has its knobs already needs no draw of a sampler."""
         settings = self.settings
+        if not self._waiting():
+            proposal = self.strategy.propose()
+            if proposal is None:
+                return None
+            if proposal.params is not None:
+                self.study.enqueue_trial(proposal.params, user_attrs=dict(proposal.attributes))
         if self._waiting():
             self.study.sampler = RandomSampler(seed=settings.seed)
         else:
@@ -149,22 +152,26 @@ class Trials:
 
     def _job(self, trial: optuna.Trial) -> Job:
         seed = derive_seed(self.settings.seed, trial.number)
-        known = trial.user_attrs
+        configuration = Configuration(self.space.suggest(trial))
+        recorded = self.study.get_trials(deepcopy=False)[trial.number]
+        known = recorded.user_attrs
         return Job(
-            name=f"trial-{trial.number:04d}", configuration=Configuration(self.space.suggest(trial)), seed=seed,
-            number=trial.number, run_id=known.get(RUN_ID, ""), deaths=known.get(DEATHS, 0),
+            name=f"trial-{trial.number:04d}", configuration=configuration, seed=seed, number=trial.number,
+            run_id=known.get(RUN_ID, ""), deaths=known.get(DEATHS, 0), budget=self.strategy.budget(recorded),
             tags={
                 names.KIND: "trial", names.STUDY: self.study.study_name, names.TRIAL: str(trial.number),
-                names.SPLIT: self.split, names.SEED: str(seed),
+                names.SPLIT: self.split, names.SEED: str(seed), **self.strategy.tags(recorded),
             },
         )  # fmt: skip
 
-    def _is_pruned(self, number: int, value: float, step: int, *, is_last: bool) -> bool:
-        """Report a value, unless a trial that goes on had reported it before, and ask the pruner."""
-        trial = self._running[number]
-        if step not in self._reported[number]:
-            trial.report(value, step)
-        return not is_last and trial.should_prune()
+    def _tell(self, trial: optuna.Trial, job: Job, ended: Ended) -> None:
+        state = ended.ending.state
+        if state is State.WAITING:
+            requeue(self.study, job.number, {DEATHS: job.deaths})
+        elif state is State.COMPLETE and ended.best is not None:
+            self.study.tell(trial, self.metric.of(ended.best))
+        else:
+            self.study.tell(trial, state=TrialState[state.value])
 
     def _keeps_model(self, value: float) -> bool:
         if self.settings.keep_models != "best":

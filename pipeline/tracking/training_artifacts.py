@@ -17,15 +17,17 @@ from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.result import TrainingResult
 
 
-def log_artifacts(run: TrainingRun, assessment: Assessment, network: Any, *, keep_model: bool) -> None:
-    """Log all of a training's artifacts and single figures; ``network`` is that of its best fold."""
+def log_artifacts(run: TrainingRun, assessment: Assessment, network: Any, *, keep_model: bool) -> dict[str, float]:
+    """Log all of a training's artifacts and single figures, and return these; ``network`` is that of its best fold."""
     log_judgement(run, assessment.predictions, assessment.images)
     run.log_figure(draw_curves(assessment.curves, assessment.best_epoch), "curves.png")
     run.log_text(describe_network(network), ARCHITECTURE_FILE)
     _log_schedules(run, [fold.result for fold in assessment.folds])
     names, provenance = assessment.predictions.class_names, assessment.provenance()
     model_id = log_network(run, network, names, provenance=provenance) if keep_model else None
-    run.log_summary({**assessment.figures(), "n_parameters": network.count_params()}, model_id=model_id)
+    figures = {**assessment.figures(), "n_parameters": network.count_params()}
+    run.log_summary(figures, model_id=model_id)
+    return figures
 
 
 def log_refit(run: TrainingRun, result: TrainingResult, network: Any, images: ImageSet) -> None:

@@ -89,11 +89,13 @@ class Budget:
 
     ``epochs`` are whole ones, which the schedule spans. With ``seconds`` the schedule ends when they are over, in the
     middle of an epoch or not: they are those of steps and validation, from the end of the first execution on, since
-    that compiles the network. ``steps`` repeat an earlier training's steps exactly, and stand alone.
+    that compiles the network. Those before a checkpoint count, unless the seconds are ``from_now``. ``steps`` repeat an
+    earlier training's steps exactly, and stand alone.
     """
 
     epochs: int | None = None
     seconds: float | None = None
+    from_now: bool = False
     steps: StepSchedule | None = None
 
     def __post_init__(self) -> None:

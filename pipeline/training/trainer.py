@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def train(
     position = position_variable(plan.epochs * scheduler.steps_per_epoch)
     network = _compiled(build, plan, data, scheduler, position, precision=precision, seed=seed)
     if resume_from is not None and restore(network, resume_from):
-        progress.continue_from(resume_from)
+        progress.continue_from(replace(resume_from, seconds_used=0.0) if budget.from_now else resume_from)
     if progress.ending is None:
         _fit(network, progress, data, position, seed=seed, checkpoint=checkpoint)
     return _result(network, progress, n_images)

@@ -36,7 +36,7 @@ def train_classical(split: Split, *, run: TrainingRun, seed: int) -> Outcome:
     run.log_text(f"{model}\n", names.ARCHITECTURE_FILE)
     model_id = log_classical(run, model, split.images.input_shape, split.images.class_names)
     run.log_summary({**assessment.figures(), "n_parameters": count_parameters(model)}, model_id=model_id)
-    return Ending(Cause.COMPLETE), epoch
+    return Outcome(Ending(Cause.COMPLETE), epoch)
 
 
 def _assess(split: Split, epoch: Epoch, judged: Predictions) -> Assessment:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pipeline.training.ending import Ending
 from pipeline.training.result import Epoch
@@ -73,13 +74,18 @@ class FoldEnd:
 
 @dataclass(frozen=True)
 class Ended:
-    """Event: a job has ended; ``best`` is its best epoch, with folds the mean of theirs, None where there is none."""
+    """Event: a job has ended; ``best`` is its best epoch, with folds the mean of theirs, None where there is none.
+
+    ``figures`` are the single ones of its run, ``scores`` those of the validation images, packed.
+    """
 
     number: int
     name: str
     ending: Ending
     best: Epoch | None
     seconds: float
+    figures: Mapping[str, float] = field(default_factory=dict)
+    scores: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,14 @@ class Died:
     name: str = ""
 
 
+@dataclass(frozen=True)
+class Note:
+    """Event: a line on what happens and why, for people."""
+
+    text: str
+
+
 Report = EpochEnd | FoldEnd
-Event = Ready | Started | BatchEnd | Report | Ended | Died
+Event = Ready | Started | BatchEnd | Report | Ended | Died | Note
 Command = Job | Verdict | Stop | None
 """None: no further job, end the process."""

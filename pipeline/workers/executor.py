@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
 
-from pipeline.process import count_oom_kills, describe_exit, end_process, start_process
+from pipeline.process import count_cpus, count_oom_kills, describe_exit, end_process, start_process
 from pipeline.training.device import visible_gpus
 from pipeline.workers.events import Command, Died, Event
 from pipeline.workers.job import WorkerContext
@@ -18,9 +17,15 @@ from pipeline.workers.worker import run_worker
 
 
 class Executor(Protocol):
-    """Starts, reaches and ends workers, known by their numbers from 0 to ``n_workers``."""
+    """Starts, reaches and ends workers, known by their numbers from 0 to ``n_workers``.
 
+    There is place for ``n_places``; workers that are started from now on share the machine with ``n_workers`` in all.
+    ``n_devices`` workers do not slow each other down.
+    """
+
+    n_places: int
     n_workers: int
+    n_devices: int
 
     def start(self, worker: int) -> None:
         """Start a worker; it says that it is ready, or dies."""
@@ -50,16 +55,15 @@ class LocalExecutor:
         """Take ``n_workers``; None: one, or one a GPU."""
         self._gpus = visible_gpus()
         self._context = context
-        self.n_workers = n_workers or max(1, len(self._gpus))
-        self._threads = max(1, (os.cpu_count() or 1) // self.n_workers)
+        self.n_devices = max(1, len(self._gpus))
+        self.n_places = self.n_workers = n_workers or self.n_devices
         self._processes: dict[int, _Process] = {}
 
     def start(self, worker: int) -> None:
         """Start the process of a worker."""
         gpu = self._gpus[worker % len(self._gpus)] if self._gpus else None
-        started = start_process(
-            run_worker, self._context, self._threads, gpu, log=self._context.log, name=f"worker-{worker}"
-        )
+        threads = max(1, count_cpus() // self.n_workers)
+        started = start_process(run_worker, self._context, threads, gpu, log=self._context.log, name=f"worker-{worker}")
         self._processes[worker] = _Process(*started)
 
     def send(self, worker: int, command: Command) -> None:

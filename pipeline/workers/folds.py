@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,8 +14,19 @@ from pipeline.training.metric import Metric
 from pipeline.training.result import Epoch, TrainingResult
 
 COMPLETE = Ending(Cause.COMPLETE)
-Outcome = tuple[Ending, Epoch | None]
-"""How a job ended, and its best epoch: the mean of its folds' where there are several."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended, and its best epoch: the mean of its folds' where there are several.
+
+    ``figures`` are the single ones of its run, ``scores`` those of the validation images, packed.
+    """
+
+    ending: Ending
+    best: Epoch | None
+    figures: Mapping[str, float] = field(default_factory=dict)
+    scores: str = ""
 
 
 @dataclass
@@ -75,8 +87,8 @@ class Folds:
         best = None if self._best is None else self.assessment().best_epoch
         if self.ending.cause is Cause.TIME_UP and best is None:
             unit = "epoch" if self.n_folds == 1 else "fold"
-            return Ending(Cause.PAUSED, f"time up before the first {unit} was over"), None
-        return self.ending, best
+            return Outcome(Ending(Cause.PAUSED, f"time up before the first {unit} was over"), None)
+        return Outcome(self.ending, best)
 
     def _keep(self, fold: Fold, bound: BoundConfiguration, network: Any) -> None:
         """Keep a fold, and of all networks the best alone: a device may not hold more."""

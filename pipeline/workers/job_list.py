@@ -33,6 +33,10 @@ class JobList:
         """Return how many jobs wait."""
         return len(self._left)
 
+    def most_workers(self) -> int | None:
+        """Divide the machine among all workers."""
+        return None
+
     def next(self) -> Job | None:
         """Return the next job."""
         return open_run(self._parent, self._left.popleft()) if self._left else None
@@ -41,13 +45,14 @@ class JobList:
         """Let every job go on."""
         return Verdict()
 
-    def finish(self, job: Job, ended: Ended) -> None:
+    def finish(self, job: Job, ended: Ended) -> Ended:
         """End the job's run; one that waits comes next."""
         close_run(self._parent, job, ended.ending)
         if ended.ending.state is State.WAITING:
             self._left.appendleft(job)
         elif ended.ending.state is State.FAIL:
             self.failures.append(ended)
+        return ended
 
 
 def left_to_do(

@@ -22,6 +22,7 @@ MAX_FAILURES_IN_A_ROW = 5
 _POLL_SECONDS = 0.25
 _STOP_PATIENCE_SECONDS = 30.0
 _QUIT_PATIENCE_SECONDS = 5.0
+_OVERDUE_FACTOR, _OVERDUE_SECONDS = 2.0, 60.0  # beyond the seconds of a job's budget it is stopped, and then killed
 
 
 @dataclass
@@ -67,12 +68,15 @@ class Pool:
         """
         with interrupts_noted() as interrupts:
             try:
+                self._divide_machine()
                 self._start_workers()
                 while not interrupts and (self._n_running() or self._n_left()):
                     self._hand_out()
                     for number, event in self.executor.poll(_POLL_SECONDS):
                         self._take(number, event)
                     self._stop_at_deadline()
+                    self._end_overdue()
+                    self._divide_machine()
                     self._start_workers()
             finally:
                 self._end_workers()
@@ -87,6 +91,15 @@ class Pool:
         needed = self._first_result_seconds or 0.0
         is_late = self.deadline is not None and time.time() + needed >= self.deadline
         return 0 if is_late else max(0, self.source.n_left(self._n_running()))
+
+    def _divide_machine(self) -> None:
+        """Replace the workers where the next jobs want more or fewer of them, each with its share of the machine."""
+        most = self.source.most_workers() if not self._n_running() else None
+        n_workers = min(self.executor.n_places, most or self.executor.n_places)
+        if n_workers != self.executor.n_workers and not self._n_running():
+            for number in list(self._workers):
+                self._dismiss(number)
+            self.executor.n_workers = n_workers
 
     def _start_workers(self) -> None:
         """Start as many workers as there are places, and jobs for them."""
@@ -122,7 +135,7 @@ class Pool:
             self.executor.send(number, self.source.report(worker.job, event))
             self._note_first_result(worker, event)
         elif isinstance(event, Ended):
-            self._finish(worker, event)
+            event = self._finish(worker, event)
         elif isinstance(event, Died):
             self._bury(number, event)
             return
@@ -140,10 +153,10 @@ class Pool:
             seconds = time.time() - worker.start
             self._first_result_seconds = min(seconds, self._first_result_seconds or seconds)
 
-    def _finish(self, worker: _Worker, ended: Ended) -> None:
+    def _finish(self, worker: _Worker, ended: Ended) -> Ended:
         assert worker.job is not None
-        job, worker.job, worker.is_stopped = worker.job, None, False
-        self.source.finish(job, ended)
+        job, worker.job, worker.is_stopped, worker.start = worker.job, None, False, 0.0
+        return self.source.finish(job, ended)
 
     def _count(self, ending: Ending) -> None:
         if ending.state is State.FAIL:
@@ -168,9 +181,7 @@ class Pool:
         ending = Ending(Cause.PAUSED, reason)
         if job.deaths >= MAX_DEATHS:
             ending = Ending(Cause.FAILED, f"{reason}; {job.deaths} workers have died in it")
-        ended = Ended(job.number, job.name, ending, None, 0.0)
-        self.source.finish(job, ended)
-        return ended
+        return self.source.finish(job, Ended(job.number, job.name, ending, None, 0.0))
 
     def _count_failure(self, reason: str) -> None:
         self._failures_in_a_row += 1
@@ -182,6 +193,28 @@ class Pool:
     def _stop_at_deadline(self) -> None:
         if self.deadline is not None and time.time() >= self.deadline:
             self._stop(Ending(Cause.TIME_UP))
+
+    def _end_overdue(self) -> None:
+        """Stop jobs that have taken much longer than their budget, and end the workers of those that do not stop."""
+        for number, worker in list(self._workers.items()):
+            seconds = None if worker.job is None else worker.job.budget.seconds
+            if seconds is None or not worker.start:
+                continue
+            late = time.time() - worker.start - _OVERDUE_FACTOR * seconds * worker.n_folds - _OVERDUE_SECONDS
+            if late > 0 and not worker.is_stopped:
+                worker.is_stopped = True
+                self.executor.send(number, Stop(Ending(Cause.TIME_UP, "it took much longer than its budget")))
+            elif late > _STOP_PATIENCE_SECONDS:
+                self._end_hung(number, worker)
+
+    def _end_hung(self, number: int, worker: _Worker) -> None:
+        assert worker.job is not None
+        seconds = time.time() - worker.start
+        ending = Ending(Cause.FAILED, f"it hung, and was ended after {seconds:.0f} s")
+        del self._workers[number]
+        self.executor.kill(number)
+        self.show(self.source.finish(worker.job, Ended(worker.job.number, worker.job.name, ending, None, seconds)))
+        self._count(ending)
 
     def _stop(self, ending: Ending) -> None:
         for number, worker in self._workers.items():

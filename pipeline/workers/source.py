@@ -18,14 +18,20 @@ class Source(Protocol):
     def n_left(self, n_running: int) -> int:
         """Return how many jobs may still be started while ``n_running`` are at work."""
 
+    def most_workers(self) -> int | None:
+        """Return among how many workers the machine is divided for the next jobs; None: as many as there are."""
+
     def next(self) -> Job | None:
         """Return the next job, with its run; None where there is none now."""
 
     def report(self, job: Job, report: Report) -> Verdict:
         """Judge a job at the end of an epoch or fold; its worker waits meanwhile."""
 
-    def finish(self, job: Job, ended: Ended) -> None:
-        """Take the end of a job; one that waits comes back from ``next``, and goes on from its checkpoint."""
+    def finish(self, job: Job, ended: Ended) -> Ended:
+        """Take the end of a job, and return it as it counts.
+
+        A job that waits comes back from ``next``, and goes on from its checkpoint.
+        """
 
 
 def open_run(parent: ParentRun, job: Job) -> Job:

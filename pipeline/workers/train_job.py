@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pipeline.data.source import Split, TrainingData, load_training_data
 from pipeline.errors import describe_failure
+from pipeline.evaluation.paired import image_scores, pack_scores
 from pipeline.tracking.curve_log import CurveLog
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_artifacts import log_artifacts, log_refit
@@ -66,12 +67,15 @@ def train_job(job: Job, resources: Resources) -> Ended:
     start = time.time()
     resources.channel.send(Started(job.number, job.name, job.n_epochs, resources.n_folds(job)))
     try:
-        ending, best = _train(job, resources)
+        outcome = _train(job, resources)
     except TrainingStopped as stopped:  # while features are computed: before the first epoch
-        ending, best = Folds(resources.n_folds(job), resources.metric, stopped.ending).outcome()
+        outcome = Folds(resources.n_folds(job), resources.metric, stopped.ending).outcome()
     except Exception as error:  # whatever one job does, the work goes on
-        ending, best = Ending(Cause.FAILED, describe_failure(error)), None
-    return Ended(job.number, job.name, ending, best, time.time() - start)
+        outcome = Outcome(Ending(Cause.FAILED, describe_failure(error)), None)
+    seconds = time.time() - start
+    return Ended(
+        job.number, job.name, outcome.ending, outcome.best, seconds, figures=outcome.figures, scores=outcome.scores
+    )  # fmt: skip
 
 
 def _train(job: Job, resources: Resources) -> Outcome:
@@ -106,23 +110,27 @@ class _Training:
                 keep_model = verdict.keep_model
             if folds.is_over:
                 break
-        ending, best = folds.outcome()
-        if ending.state is not State.WAITING:
-            self.curves.close(folds.n_taken)
-            if best is not None:
-                log_artifacts(self.run, folds.assessment(), folds.network, keep_model=keep_model)
-        return ending, best
+        outcome = folds.outcome()
+        if outcome.ending.state is State.WAITING:
+            return outcome
+        self.curves.close(folds.n_taken)
+        if outcome.best is None:
+            return outcome
+        assessment = folds.assessment()
+        figures = log_artifacts(self.run, assessment, folds.network, keep_model=keep_model)
+        scores = pack_scores(image_scores(assessment.predictions, metric.name))
+        return replace(outcome, figures=figures, scores=scores)
 
     def refit(self) -> Outcome:
         """Train on all images for all epochs, and keep the last one's weights."""
         split = self.resources.data.whole(self.configuration.image_size)
         result, bound = self._train_on(1, split, metric=None)
         if result.ending.state is State.WAITING:
-            return result.ending, None
+            return Outcome(result.ending, None)
         if not result.ending.is_finish:
-            return Ending(Cause.FAILED, result.ending.reason), None
+            return Outcome(Ending(Cause.FAILED, result.ending.reason), None)
         log_refit(self.run, result, bound.finish(result.network), bound.images.train)
-        return result.ending, result.best_epoch
+        return Outcome(result.ending, result.best_epoch)
 
     def _train_on(self, fold: int, split: Split, metric: Metric | None) -> tuple[TrainingResult, BoundConfiguration]:
         checkpoint = self.resources.store.checkpoints / f"{self.job.run_id}-{fold}.npz"

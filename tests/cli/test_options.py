@@ -110,7 +110,7 @@ def test_password_of_a_storage_is_never_logged(url: str, masked: str) -> None:
 def test_open_settings_are_logged_as_their_open_word() -> None:
     written = SearchSettings().as_parameters()
     assert [written[name] for name in ("epochs", "timeout_minutes", "pruner", "study")] == [
-        "auto", "none", "successive_halving", "digits",
+        "auto", "none", "reachable", "digits",
     ]  # fmt: skip
     assert PromoteSettings().as_parameters()["min_accuracy"] == "none"
 

@@ -87,7 +87,7 @@ def test_training_within_a_budget_gives_its_steps_to_finalists_and_refit() -> No
     budgets = tuple(Budget(steps=steps) for steps in folds)
 
     first, second = finalist_jobs([one], STUDY, seed=0, n_seeds=2)
-    refit = refit_job(Finalist(one, (0.5, 0.6), (1, 2), 10), STUDY, seed=3)
+    refit = refit_job(Finalist(one, (0.5, 0.6), (1, 2), 10, budgets), STUDY, seed=3)
 
     assert first.fold_budgets == second.fold_budgets == budgets
     assert refit.fold_budgets == (budgets[2],), "of the folds the one of middle length"
@@ -103,3 +103,13 @@ def test_training_of_all_its_epochs_gives_finalists_no_budget() -> None:
 
     assert (job.fold_budgets, job.budget, job.n_epochs) == ((), Budget(), 9)
     assert refit_job(Finalist(one, (0.5,), (4,), 10), STUDY, seed=3).fold_budgets == ()
+
+
+def test_finalist_from_a_rung_is_trained_as_long_as_the_final_training() -> None:
+    short, final = training("trial-0001"), training("trial-0009")
+    vars(short)["tags"], vars(final)["tags"] = {"pipeline.rung": "0"}, {"pipeline.rung": "final"}
+    vars(final)["steps"] = (StepSchedule(10, ((0, 0.0), (33, 1.0))),)
+
+    long_job, short_job = finalist_jobs([final, short], STUDY, seed=0, n_seeds=1)
+
+    assert short_job.fold_budgets == long_job.fold_budgets == final.budgets()

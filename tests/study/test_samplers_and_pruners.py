@@ -15,7 +15,7 @@ from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import KNOBS, Knobs
 from pipeline.settings import PRUNERS, SAMPLERS
 from pipeline.study import pruners, samplers
-from pipeline.study.pruners import make_pruner
+from pipeline.study.pruners import ReachablePruner, make_pruner
 from pipeline.study.samplers import check_sampler, is_exhausted, make_sampler
 
 MIXED = SearchSpace(
@@ -41,6 +41,7 @@ GRID = SearchSpace(
 GRID_POINTS = set(itertools.product((1, 2, 3), (0.0, 0.25, 0.5), ("adam", "sgd")))
 MAX_EPOCHS = 9
 PRUNER_CLASSES = {
+    "reachable": ReachablePruner,
     "successive_halving": optuna.pruners.SuccessiveHalvingPruner,
     "hyperband": optuna.pruners.HyperbandPruner,
     "median": optuna.pruners.MedianPruner,
@@ -91,7 +92,7 @@ def test_unknown_sampler_is_refused_with_the_nearest_name() -> None:
 
 def test_unknown_pruner_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(SettingError, match=r"pruner .* got 'medium'; did you mean 'median'\?"):
-        make_pruner("medium", max_epochs=MAX_EPOCHS)
+        make_pruner("medium", max_steps=MAX_EPOCHS)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -156,7 +157,7 @@ def test_grid_refuses_a_range_without_step_and_names_it() -> None:
 def prune_epoch(pruner: str, curve: list[float], *, others: list[list[float]], direction: str) -> int | None:
     """Return the epoch after which a trial with ``curve`` is pruned that follows those with ``others``."""
     study = optuna.create_study(
-        direction=direction, pruner=make_pruner(pruner, max_epochs=MAX_EPOCHS), study_name="fixed: hyperband hashes it"
+        direction=direction, pruner=make_pruner(pruner, max_steps=MAX_EPOCHS), study_name="fixed: hyperband hashes it"
     )
     for values in others:
         trial = study.ask()
@@ -180,7 +181,16 @@ EXCELLENT = [0.99] * MAX_EPOCHS
 
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_pruner_is_of_the_class_that_its_name_says(pruner: str) -> None:
-    assert type(make_pruner(pruner, max_epochs=MAX_EPOCHS)) is PRUNER_CLASSES[pruner]
+    assert type(make_pruner(pruner, max_steps=MAX_EPOCHS)) is PRUNER_CLASSES[pruner]
+
+
+def test_slow_starter_that_can_still_reach_the_best_is_not_pruned() -> None:
+    slow = [0.1, 0.2, 0.5, 0.79, 0.8, 0.85, 0.87, 0.88, 0.89]
+    assert prune_epoch("reachable", slow, others=GOOD, direction="maximize") is None
+
+
+def test_trial_that_is_not_half_done_is_not_judged_by_reach() -> None:
+    assert prune_epoch("reachable", HOPELESS, others=GOOD, direction="maximize") == MAX_EPOCHS // 2
 
 
 @pytest.mark.parametrize("pruner", [name for name in PRUNERS if name != "none"])

@@ -44,6 +44,11 @@ class NamedConfiguration(BoundConfiguration):
         return f"finished {trained.name}"
 
 
+def ends(folds: Folds) -> tuple[Ending, Epoch | None]:
+    outcome = folds.outcome()
+    return outcome.ending, outcome.best
+
+
 def epochs_of(accuracies: list[float]) -> tuple[Epoch, ...]:
     return tuple(Epoch(n, 1.0, 0.5, 2 - value, value, 0.1, 1.0, 0.1 * n) for n, value in enumerate(accuracies, start=1))
 
@@ -67,7 +72,7 @@ THREE = (training("a", [0.5, 0.7]), training("b", [0.6, 0.9, 0.8], Cause.EARLY),
 
 
 def test_value_of_a_trial_is_the_mean_of_the_best_epochs_of_its_folds() -> None:
-    ending, best = gather(*THREE).outcome()
+    ending, best = ends(gather(*THREE))
     assert best is not None
     assert ending.state is State.COMPLETE
     assert best.val_accuracy == pytest.approx((0.7 + 0.9 + 0.5) / 3)
@@ -114,7 +119,7 @@ def test_predictions_are_those_of_all_folds_one_after_another() -> None:
 
 def test_time_up_in_the_second_fold_prunes_with_what_the_first_has() -> None:
     folds = gather(THREE[0], training("b", [0.99], Cause.TIME_UP))
-    ending, best = folds.outcome()
+    ending, best = ends(folds)
     assert (ending.state, ending.reason) == (State.PRUNED, "time up: because, fold 2 of 3")
     assert best == THREE[0].best_epoch
     assert folds.network == "finished a"
@@ -126,13 +131,13 @@ def test_time_up_in_the_second_fold_prunes_with_what_the_first_has() -> None:
 def test_job_waits_where_the_time_is_up_before_there_is_anything_to_show(
     accuracies: list[float], n_folds: int, unit: str
 ) -> None:
-    ending, best = gather(training("a", accuracies, Cause.TIME_UP), n_folds=n_folds).outcome()
+    ending, best = ends(gather(training("a", accuracies, Cause.TIME_UP), n_folds=n_folds))
     assert (ending.state, best) == (State.WAITING, None)
     assert ending.reason == f"paused: time up before the first {unit} was over"
 
 
 def test_time_up_in_a_single_split_prunes_with_the_epochs_that_it_has() -> None:
-    ending, best = gather(training("a", [0.5, 0.6], Cause.TIME_UP), n_folds=1).outcome()
+    ending, best = ends(gather(training("a", [0.5, 0.6], Cause.TIME_UP), n_folds=1))
     assert ending.state is State.PRUNED
     assert best is not None
     assert best.val_accuracy == 0.6
@@ -144,7 +149,7 @@ def test_time_up_in_a_single_split_prunes_with_the_epochs_that_it_has() -> None:
 )
 def test_ending_of_a_later_fold_ends_the_job(cause: Cause, state: State) -> None:
     folds = gather(THREE[0], training("b", [], cause))
-    ending, _ = folds.outcome()
+    ending, _ = ends(folds)
     assert folds.is_over
     assert (ending.state, ending.reason) == (state, f"{cause}: because, fold 2 of 3")
 
@@ -162,7 +167,7 @@ def test_reason_to_stop_after_a_fold_ends_the_job() -> None:
     assert folds.last_best_epoch.val_accuracy == 0.9
     assert folds.assessment().best_epoch.val_accuracy == pytest.approx(0.8)
     assert folds.is_over
-    assert folds.outcome()[0].reason == "pruned: worse than the best"
+    assert folds.outcome().ending.reason == "pruned: worse than the best"
 
 
 def test_fold_that_did_not_finish_does_not_count() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import TrainingsFailed
+from pipeline.training.budget import Budget
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.result import Epoch
 from pipeline.workers import pool as pool_module
@@ -58,11 +59,16 @@ class ScriptedExecutor:
 
     scripts: list[Script]
     n_workers: int = 1
+    n_places: int = 0
+    n_devices: int = 1
     starts: list[Event] = field(default_factory=list)
     n_started: int = 0
     sent: list[tuple[int, Command]] = field(default_factory=list)
     killed: list[int] = field(default_factory=list)
     _said: deque[tuple[int, Event]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.n_places = self.n_workers
 
     def start(self, worker: int) -> None:
         event = self.starts[self.n_started] if self.n_started < len(self.starts) else Ready()
@@ -98,26 +104,35 @@ class Numbers:
     verdict: Verdict = field(default_factory=Verdict)
     ends: list[tuple[Job, Ended]] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
+    budget: Budget = field(default_factory=Budget)
+    most: Callable[[int], int | None] = lambda n_made: None
     _waiting: list[Job] = field(default_factory=list)
     _n_made: int = 0
 
     def n_left(self, n_running: int) -> int:
+        if n_running and self.most_workers():  # as where a final training waits for the others
+            return 0
         return self.n_jobs - self._n_made + len(self._waiting)
+
+    def most_workers(self) -> int | None:
+        return self.most(self._n_made)
 
     def next(self) -> Job | None:
         if self._waiting:
             return self._waiting.pop()
         self._n_made += 1
-        return Job(f"job-{self._n_made - 1}", None, seed=0, tags={}, number=self._n_made - 1)
+        number = self._n_made - 1
+        return Job(f"job-{number}", None, seed=0, tags={}, number=number, budget=self.budget)
 
     def report(self, job: Job, report: Report) -> Verdict:
         self.reports.append(report)
         return self.verdict
 
-    def finish(self, job: Job, ended: Ended) -> None:
+    def finish(self, job: Job, ended: Ended) -> Ended:
         self.ends.append((job, ended))
         if ended.ending.state is State.WAITING:
             self._waiting.append(job)
+        return ended
 
     def states(self) -> list[State]:
         return [end.ending.state for _, end in self.ends]
@@ -365,3 +380,26 @@ def test_no_job_is_started_that_would_end_before_its_first_result(
     monkeypatch.setattr(pool, "_note_first_result", slowly)
     pool.run()
     assert len(executor.jobs) == n_trained
+
+
+def test_job_that_hangs_beyond_its_budget_is_stopped_then_ended_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "_OVERDUE_SECONDS", 0.0)
+    monkeypatch.setattr(pool_module, "_STOP_PATIENCE_SECONDS", 0.05)
+    source = Numbers(2, budget=Budget(seconds=0.01))
+    executor = ScriptedExecutor([lambda job: [Started(job.number, job.name, 1)], completes])
+    shown = run(source, executor)
+    assert any(isinstance(command, Stop) and command.ending.cause is Cause.TIME_UP for _, command in executor.sent)
+    assert source.states() == [State.FAIL, State.COMPLETE]
+    (failed,) = [event for event in shown if isinstance(event, Ended) and event.ending.state is State.FAIL]
+    assert "hung" in failed.ending.reason
+
+
+def test_machine_is_divided_anew_where_the_next_jobs_want_fewer_workers() -> None:
+    source, executor = (
+        Numbers(4, most=lambda n_made: 1 if n_made >= 3 else None),
+        ScriptedExecutor([completes], n_workers=3),
+    )
+    run(source, executor)
+    assert source.states() == [State.COMPLETE] * 4
+    assert executor.n_workers == 1
+    assert executor.n_started == 4, "the last job has a worker of its own, with the whole machine"

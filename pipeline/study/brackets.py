@@ -1,0 +1,163 @@
+"""Brackets: challengers race an incumbent over rungs, as in successive halving, each rung a complete schedule.
+
+What stands after any number of fits follows from these fits and from the sizes of the brackets alone, so that a study
+that was killed goes on where it was. Sources: successive halving (Jamieson and Talwalkar 2016) with an incumbent that
+every challenger has to beat, as in racing (Hutter et al., SMAC, 2011).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.evaluation.paired import Difference, paired_difference
+from pipeline.knobs.table import Knobs
+from pipeline.study.fits import PROMOTION, Fit
+from pipeline.training.metric import Metric
+
+PRIOR = "prior"
+PROMOTED_SHARE = 4  # one of so many challengers goes on
+
+Ladder = Mapping[int, float | None]
+"""The rungs of a bracket, lowest first, with the seconds or epochs of each; None: a configuration's own epochs."""
+IsSlowStarter = Callable[[Knobs, Knobs], bool]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A fit that may start now, of so many seconds or epochs; ``params`` None: of a new challenger."""
+
+    bracket: int
+    rung: int
+    resource: float | None
+    origin: str = PROMOTION
+    parent: int | None = None
+    params: Knobs | None = None
+    place: int = 0
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A bracket that is over: its winner, the incumbent that it met, and the difference on the last rung that both ran.
+
+    ``difference`` is None where no challenger got as far, or where one of the two has no figures.
+    """
+
+    bracket: int
+    incumbent: int
+    winner: int
+    difference: Difference | None = None
+
+    @property
+    def is_gain(self) -> bool:
+        """Whether a challenger replaced the incumbent."""
+        return self.winner != self.incumbent
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How brackets stand: the incumbent, those that are over, and what the open one wants to start now."""
+
+    incumbent: int
+    closed: tuple[Closed, ...]
+    wanted: tuple[Wanted, ...]
+    phase: Literal["challengers", "promotions", "over"]
+
+
+@dataclass(frozen=True)
+class Brackets:
+    """The rules of a race.
+
+    ``is_slow_starter`` tells whether the first configuration starts slower than the second, ``is_feasible`` whether a
+    fit keeps the limits of the search: one that does not goes no further.
+    """
+
+    ladder: Ladder
+    metric: Metric
+    is_slow_starter: IsSlowStarter
+    is_feasible: Callable[[Fit], bool] = lambda fit: True
+
+    def standing(self, fits: Sequence[Fit], sizes: Sequence[int], *, start: int) -> Standing:
+        """Return how brackets of these sizes stand; they count from 1, and trial ``start`` is the first incumbent."""
+        incumbent = start
+        closed: list[Closed] = []
+        for bracket, size in enumerate(sizes, start=1):
+            end = self._race(fits, bracket, size, incumbent)
+            if isinstance(end, Standing):
+                return Standing(end.incumbent, tuple(closed), end.wanted, end.phase)
+            closed.append(end)
+            incumbent = end.winner
+        return Standing(incumbent, tuple(closed), (), "over")
+
+    def fit_of(self, fits: Sequence[Fit], configuration: int, rung: int) -> Fit | None:
+        """Return the fit of a configuration on a rung, at its length; None where none was started."""
+        place = configuration, rung, self.ladder.get(rung)
+        found = [fit for fit in fits if (fit.configuration, fit.rung, fit.resource) == place]
+        return found[-1] if found else None
+
+    def difference(self, fits: Sequence[Fit], first: int, second: int, rung: int) -> Difference | None:
+        """Return how much better the first configuration is on a rung; None where one has not finished there."""
+        ours, theirs = self.fit_of(fits, first, rung), self.fit_of(fits, second, rung)
+        if ours is None or theirs is None or not (ours.has_finished_schedule and theirs.has_finished_schedule):
+            return None
+        if not self.is_feasible(theirs):
+            return None
+        return paired_difference(ours.scores, theirs.scores)
+
+    def _race(self, fits: Sequence[Fit], bracket: int, size: int, incumbent: int) -> Closed | Standing:
+        first, *others = self.ladder
+        entrants = [fit for fit in fits if fit.bracket == bracket and fit.rung == first and fit.origin != PROMOTION]
+        places = range(len(entrants), size)
+        if places or not all(fit.has_ended for fit in entrants):
+            new = tuple(Wanted(bracket, first, self.ladder[first], origin="", place=place) for place in places)
+            return Standing(incumbent, (), new, "challengers")
+        field, rung = [fit.configuration for fit in entrants], first
+        for following in others:
+            field = self._promoted(fits, field, rung, incumbent, n=max(1, size // PROMOTED_SHARE))
+            rung = following
+            if not field:
+                return Closed(bracket, incumbent, incumbent)
+            runners = [self.fit_of(fits, one, rung) for one in (incumbent, *field)]
+            if not all(fit is not None and fit.has_ended for fit in runners):
+                return Standing(incumbent, (), self._promotions(fits, (incumbent, *field), bracket, rung), "promotions")
+        return self._close(fits, field, bracket, rung, incumbent)
+
+    def _close(self, fits: Sequence[Fit], field: list[int], bracket: int, rung: int, incumbent: int) -> Closed:
+        finished = self._finished(fits, field, rung)
+        if not finished:
+            return Closed(bracket, incumbent, incumbent)
+        best = finished[0].configuration
+        difference = self.difference(fits, best, incumbent, rung)
+        wins = difference is None or difference.is_gain
+        return Closed(bracket, incumbent, best if wins else incumbent, difference)
+
+    def _promotions(
+        self, fits: Sequence[Fit], configurations: Sequence[int], bracket: int, rung: int
+    ) -> tuple[Wanted, ...]:
+        params = {fit.number: fit.params for fit in fits}
+        return tuple(
+            Wanted(bracket, rung, self.ladder[rung], PROMOTION, one, params[one])
+            for one in configurations
+            if self.fit_of(fits, one, rung) is None
+        )
+
+    def _finished(self, fits: Sequence[Fit], field: Sequence[int], rung: int) -> list[Fit]:
+        """Return those of the field that finished their schedules and are feasible, the best first."""
+        found = [fit for one in field if (fit := self.fit_of(fits, one, rung)) and fit.has_finished_schedule]
+        return sorted(
+            filter(self.is_feasible, found),
+            key=lambda fit: fit.value or 0.0,
+            reverse=self.metric.direction == "maximize",
+        )
+
+    def _promoted(self, fits: Sequence[Fit], field: Sequence[int], rung: int, incumbent: int, *, n: int) -> list[int]:
+        """Return who goes on: the best, and one slow starter; nobody who is worse than the incumbent beyond error."""
+        eligible = [
+            fit
+            for fit in self._finished(fits, field, rung)
+            if (gap := self.difference(fits, fit.configuration, incumbent, rung)) is None or gap.is_within_error
+        ]
+        own = next(fit.params for fit in fits if fit.number == incumbent)
+        slow = [fit for fit in eligible[n:] if self.is_slow_starter(fit.params, own)]
+        return [fit.configuration for fit in (*eligible[:n], *slow[:1])]

@@ -1,0 +1,68 @@
+"""Challengers: the configurations that race an incumbent, and where each comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+import optuna
+
+from pipeline.knobs.proposals import draw_prior, draw_uniform, mutate
+from pipeline.knobs.space import SearchSpace
+from pipeline.knobs.table import Knobs
+from pipeline.study.brackets import PRIOR, Wanted
+from pipeline.study.fits import Fit
+from pipeline.study.samplers import derive_seed, propose
+
+MUTATION, SAMPLER, UNIFORM = "mutation", "sampler", "uniform"
+_PLACES = (MUTATION, SAMPLER, MUTATION, UNIFORM)
+_MAX_DRAWS = 50
+
+Accepts = Callable[[Knobs], bool]
+Draw = Callable[[int], Knobs]
+
+
+@dataclass(frozen=True, eq=False)
+class Challengers:
+    """Draws challengers: mutations of the incumbent, the sampler's proposals, the space's other first trials, uniform.
+
+    The mix is that of PriorBand (Mallik et al. 2023). Those that ``accepts`` refuses are drawn anew. The same study,
+    seed and number of trials give the same challenger. Mutations keep ``epochs``, which no short rung could judge.
+    """
+
+    study: optuna.Study
+    space: SearchSpace
+    sampler: str
+    seed: int
+    accepts: Accepts
+
+    def make(self, wanted: Wanted, fits: Sequence[Fit], incumbent: Fit) -> Wanted | None:
+        """Return what is wanted with a configuration of its own; None where all draws were refused."""
+        draw_number = len(self.study.get_trials(deepcopy=False))
+        known = [fit.params for fit in fits]
+        for origin, draw in self._sources(wanted, incumbent, Random(derive_seed(self.seed, draw_number))):
+            for attempt in range(_MAX_DRAWS):
+                params = draw(draw_number + attempt * 1_000_000)
+                if params not in known and self.accepts(params):
+                    parent = incumbent.configuration if origin == MUTATION else None
+                    return replace(wanted, origin=origin, parent=parent, params=params)
+        return None
+
+    def _sources(self, wanted: Wanted, incumbent: Fit, rng: Random) -> Iterator[tuple[str, Draw]]:
+        """Yield the origin of a place, and where its draws are all refused, others."""
+        draws: dict[str, Draw] = {
+            MUTATION: lambda _: mutate(self.space, incumbent.params, rng, keep=("epochs",)),
+            SAMPLER: lambda draw: propose(self.study, self.sampler, self.space, seed=self.seed, draw=draw),
+            UNIFORM: lambda _: draw_uniform(self.space, rng),
+            PRIOR: lambda _: draw_prior(self.space, rng),
+        }
+        origin = _PLACES[wanted.place % len(_PLACES)]
+        if wanted.bracket == 1 and origin == SAMPLER:  # which has seen nothing yet
+            given = self.space.first_params()[1:]
+            place = wanted.place // len(_PLACES)
+            if place < len(given):
+                yield PRIOR, lambda _: given[place]
+            origin = PRIOR
+        yield origin, draws[origin]
+        yield MUTATION, draws[MUTATION]

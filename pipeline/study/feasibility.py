@@ -1,0 +1,68 @@
+"""Which configurations a search may train: those within the user's limits, and fast enough for a rung."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import median
+
+from pipeline.knobs.space import SearchSpace
+from pipeline.knobs.table import Knobs
+from pipeline.model.cost import Cost, estimate_cost
+from pipeline.study.fits import Fit
+
+LATENCY = "latency_ms"  # a figure of a fit
+_SLOWER = 1.3  # so many times the operations of another: it starts slower
+_LEAST_STEPS = 100  # within the lowest rung
+
+
+@dataclass(frozen=True)
+class Feasibility:
+    """Judges configurations by their knobs, before anything is trained; ``image_shape`` is that of the raw images."""
+
+    space: SearchSpace
+    image_shape: tuple[int, ...]
+    n_classes: int
+    max_parameters: int | None
+    max_latency_ms: float | None
+
+    def keeps_limits(self, params: Knobs) -> bool:
+        """Tell whether a network keeps the limit of parameters; one whose number is not known in advance does."""
+        n_parameters = None if self.max_parameters is None else self._cost(params).n_parameters
+        return n_parameters is None or self.max_parameters is None or n_parameters <= self.max_parameters
+
+    def is_feasible(self, fit: Fit) -> bool:
+        """Tell whether what was measured of a fit keeps the limits."""
+        too_large = fit.figures.get("n_parameters", 0) > (self.max_parameters or float("inf"))
+        too_slow = fit.figures.get(LATENCY, 0) > (self.max_latency_ms or float("inf"))
+        return not too_large and not too_slow
+
+    def is_fast_enough(self, params: Knobs, *, seconds: float, fits: list[Fit]) -> bool:
+        """Tell whether a configuration can be expected to make enough steps in so many seconds.
+
+        Its time for an image is that of the fits so far, scaled by the operations of its architecture.
+        """
+        paces = [
+            pace / self._cost(fit.params).operations for fit in fits if (pace := fit.seconds_per_image) is not None
+        ]
+        known = [pace for pace in paces if not math.isnan(pace)]
+        operations = self._cost(params).operations
+        if math.isnan(operations) or not known:
+            return True
+        batch_size = float(self.space.knobs_of(params)["batch_size"])
+        return seconds / (median(known) * operations * batch_size) >= _LEAST_STEPS
+
+    def is_slow_starter(self, params: Knobs, other: Knobs) -> bool:
+        """Tell whether a configuration is larger than another one, or drops more out."""
+        is_larger = self._cost(params).operations > _SLOWER * self._cost(other).operations
+        return is_larger or self._dropout(params) > self._dropout(other)
+
+    def _dropout(self, params: Knobs) -> float:
+        knobs = self.space.knobs_of(params)
+        return sum(float(knobs[name]) for name in ("dropout_before_pool", "dropout_after_pool", "fc_dropout"))
+
+    def _cost(self, params: Knobs) -> Cost:
+        """Return the cost of a network; unknown where photographs have many sizes."""
+        knobs = self.space.knobs_of(params)
+        is_sized = int(knobs["image_size"]) > 0 or -1 not in self.image_shape
+        return estimate_cost(knobs, self.image_shape, self.n_classes) if is_sized else Cost(None, math.nan)

@@ -1,0 +1,134 @@
+"""The strategies by name, made for a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+import optuna
+
+from pipeline.errors import SettingError
+from pipeline.knobs.proposals import draw_prior, draw_uniform
+from pipeline.knobs.space import SearchSpace
+from pipeline.knobs.table import KNOBS, Knobs
+from pipeline.study.agenda import Agenda
+from pipeline.study.bracket_search import BracketSearch
+from pipeline.study.challengers import Challengers
+from pipeline.study.feasibility import Feasibility
+from pipeline.study.fits import Fit, read_fits
+from pipeline.study.preparation import Preparation
+from pipeline.study.pruners import make_pruner
+from pipeline.study.rung_pruning import SCHEDULE_STEPS, RungPruning
+from pipeline.study.story import Story
+from pipeline.study.strategy import Strategy
+from pipeline.study.time_budget import TimeBudget
+from pipeline.study.time_limit import TimeLimit
+from pipeline.study.trial_budget import TrialBudget
+from pipeline.study.whole_trainings import WholeTrainings
+from pipeline.workers.executor import Executor
+
+_START_DRAWS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class _Setup:
+    """What the strategies of a study are made of."""
+
+    preparation: Preparation
+    study: optuna.Study
+    limit: TimeLimit
+    executor: Executor
+    say: Callable[[str], None]
+
+    @property
+    def feasibility(self) -> Feasibility:
+        images, settings = self.preparation.data.images, self.preparation.settings
+        return Feasibility(
+            self.preparation.space, images.input_shape, len(images.class_names), settings.max_parameters,
+            settings.max_latency_ms,
+        )  # fmt: skip
+
+
+def make_strategy(
+    preparation: Preparation, study: optuna.Study, limit: TimeLimit, executor: Executor, say: Callable[[str], None]
+) -> Strategy:
+    """Return the strategy of the settings; ``say`` gets what it tells people, line by line.
+
+    Raises:
+        SettingError: no configuration keeps the limits of the settings.
+    """
+    return _STRATEGIES[preparation.settings.strategy](_Setup(preparation, study, limit, executor, say))
+
+
+def start_params(space: SearchSpace, feasibility: Feasibility, *, seed: int) -> Knobs:
+    """Return the first incumbent: the space's first trial, or the first configuration that keeps the limits.
+
+    Raises:
+        SettingError: none does.
+    """
+    given = space.first_params() or [{name: _center(space, name) for name in space.searched}]
+    rng = Random(seed)
+    near = (draw_prior(space, rng) for _ in range(_START_DRAWS))
+    anywhere = (draw_uniform(space, rng) for _ in range(_START_DRAWS))
+    for params in (*given, *near, *anywhere):
+        if feasibility.keeps_limits(params):
+            return params
+    raise SettingError(
+        f"max_parameters must leave a configuration of {space.source}, got {feasibility.max_parameters}; raise it, or "
+        "change the space"
+    )
+
+
+def _center(space: SearchSpace, name: str) -> bool | int | float | str:
+    """Return a knob's default where it lies in the domain, else the middle of the domain's values."""
+    domain, default = space.domain(name), KNOBS[name].default
+    if domain.holds(default):
+        return default
+    points = domain.points(name)
+    return points[len(points) // 2] if points else domain.greatest
+
+
+def _whole_trainings(setup: _Setup) -> Strategy:
+    preparation = setup.preparation
+    return WholeTrainings(
+        setup.study, preparation.settings, preparation.space, preparation.metric, preparation.data.n_splits
+    )  # fmt: skip
+
+
+def _brackets(setup: _Setup) -> Strategy:
+    preparation, study = setup.preparation, setup.study
+    settings, space, data, metric = preparation.settings, preparation.space, preparation.data, preparation.metric
+    feasibility = setup.feasibility
+    start = start_params(space, feasibility, seed=settings.seed)
+    knobs, n_steps = space.knobs_of(start), data.n_splits if data.n_splits > 1 else SCHEDULE_STEPS
+    is_timed = settings.timeout_minutes is not None
+    full: Knobs = {"epochs": space.max_epochs} if is_timed and "epochs" in space.searched else {}
+    budgets: TimeBudget | TrialBudget
+    if is_timed:
+        budgets = TimeBudget(
+            study, setup.limit, n_images=len(data.partitions[0].train), n_folds=data.n_splits,
+            batch_size=int(knobs["batch_size"]), most_epochs=space.max_epochs, most_trials=settings.most_trials,
+            n_workers=setup.executor.n_places,
+        )  # fmt: skip
+    else:
+        budgets = TrialBudget(settings.most_trials, full_epochs=int(knobs["epochs"]))
+
+    def accepts(params: Knobs) -> bool:
+        seconds = budgets.rung_seconds if isinstance(budgets, TimeBudget) else None
+        is_fast = seconds is None or feasibility.is_fast_enough(params, seconds=seconds, fits=read_fits(study))
+        return is_fast and feasibility.keeps_limits(params)
+
+    def make_pruning(survivors: list[Fit]) -> RungPruning:
+        return RungPruning(metric, make_pruner(settings.pruner, max_steps=n_steps), survivors, n_steps)
+
+    agenda = Agenda(
+        study, metric, budgets, Story(setup.say, is_timed, metric.name), start={**start, **full}, full=full,
+        is_slow_starter=feasibility.is_slow_starter, is_feasible=feasibility.is_feasible,
+        n_finals=setup.executor.n_devices,
+    )  # fmt: skip
+    challengers = Challengers(study, space, settings.sampler, settings.seed, accepts)
+    return BracketSearch(metric, agenda, challengers, make_pruning, data.n_splits)
+
+
+_STRATEGIES: dict[str, Callable[[_Setup], Strategy]] = {"brackets": _brackets, "plain": _whole_trainings}

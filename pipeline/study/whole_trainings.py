@@ -1,0 +1,85 @@
+"""Classical Optuna: a sampler and a pruner over whole trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from pipeline.knobs.space import SearchSpace
+from pipeline.settings import SearchSettings
+from pipeline.study.fits import FINISHED
+from pipeline.study.samplers import is_exhausted
+from pipeline.study.strategy import Proposal
+from pipeline.training.budget import Budget
+from pipeline.training.ending import Cause, Ending
+from pipeline.training.metric import Metric
+from pipeline.workers.events import Ended, EpochEnd, Report
+from pipeline.workers.job import Job
+
+
+@dataclass(frozen=True, eq=False)
+class WholeTrainings:
+    """The strategy ``plain``: each trial trains its own epochs, unless the study's pruner stops it."""
+
+    study: optuna.Study
+    settings: SearchSettings
+    space: SearchSpace
+    metric: Metric
+    n_folds: int
+    _reported: dict[int, set[int]] = field(default_factory=dict)
+
+    grace_seconds = 0.0
+
+    def n_left(self, n_running: int) -> int:
+        """Return what is left of the trials: none where the grid is used up."""
+        if is_exhausted(self.settings.sampler, self.space, self.study):
+            return 0
+        n_finished = len(self.study.get_trials(deepcopy=False, states=FINISHED))
+        return max(0, self.settings.most_trials - n_finished - n_running)
+
+    def most_workers(self) -> int | None:
+        """Divide the machine among all workers."""
+        return None
+
+    def propose(self) -> Proposal | None:
+        """Leave the knobs to the sampler."""
+        return Proposal()
+
+    def budget(self, trial: FrozenTrial) -> Budget:
+        """Give each trial its own epochs."""
+        return Budget()
+
+    def tags(self, trial: FrozenTrial) -> Mapping[str, str]:
+        """Return no tags."""
+        return {}
+
+    def judge(self, trial: optuna.Trial, job: Job, report: Report) -> Ending | None:
+        """Report an epoch, or with folds a fold, to the study, and have its pruner judge it."""
+        if isinstance(report, EpochEnd) != (self.n_folds == 1):
+            return None
+        if isinstance(report, EpochEnd):
+            value, step, last = self.metric.of(report.epoch), report.epoch.number, job.n_epochs
+            reason = f"{self.metric.name} {value:.4f} after epoch {step} is not among the best"
+        else:
+            value, step, last = self.metric.of(report.best), report.fold, self.n_folds
+            reason = f"{self.metric.name} of the first {step} folds is worse than the best trial's"
+        self._report(trial, value, step)
+        return Ending(Cause.PRUNED, reason) if step < last and trial.should_prune() else None
+
+    def conclude(self, trial: optuna.Trial, ended: Ended) -> Ended:
+        """Take the end as it is."""
+        return ended
+
+    def close(self) -> None:
+        """Say nothing."""
+
+    def _report(self, trial: optuna.Trial, value: float, step: int) -> None:
+        """Report a value, unless a trial that goes on had reported it before."""
+        known = self._reported.setdefault(
+            trial.number, set(trial.storage.get_trial(trial._trial_id).intermediate_values)
+        )
+        if step not in known:
+            trial.report(value, step)
