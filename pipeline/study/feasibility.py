@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from statistics import median
 
+from pipeline.evaluation.latency import LATENCY
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import Knobs
 from pipeline.model.cost import Cost, estimate_cost
 from pipeline.study.fits import Fit
 
-LATENCY = "latency_ms"  # a figure of a fit
 _SLOWER = 1.3  # so many times the operations of another: it starts slower
 _LEAST_STEPS = 100  # within the lowest rung
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -13,9 +11,8 @@ import pandas as pd
 from pipeline.data.image_set import Array
 from pipeline.data.pixels import Pixels, in_parts
 from pipeline.errors import PipelineError
+from pipeline.evaluation.latency import measure_latency
 from pipeline.tracking.store import TrackingStore
-
-_WARM_UPS, _TIMED_CALLS = 5, 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +35,8 @@ class LoadedModel:
         return np.concatenate([self.table(part)[columns].to_numpy(np.float64) for part in in_parts(images)])
 
     def latency_ms(self, images: Pixels) -> float:
-        """Return the median of the milliseconds that an answer for a single image takes, after a warm-up."""
-        seconds = []
-        for call in range(_WARM_UPS + _TIMED_CALLS):
-            at = call % len(images)
-            start = time.perf_counter()
-            self._model.predict(images[at : at + 1])
-            seconds.append(time.perf_counter() - start)
-        return 1000 * median(seconds[_WARM_UPS:])
+        """Return the milliseconds that an answer for a single image takes."""
+        return measure_latency(self._model.predict, images)
 
 
 def load_model(store: TrackingStore, uri: str) -> LoadedModel:

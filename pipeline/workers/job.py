@@ -25,7 +25,8 @@ class Job:
     ``configuration`` None is the classical model. ``run_id`` is empty until the run is made. Where the job does not
     validate, it is fitted on training and validation images together. ``budget`` holds on each split; in its place
     ``fold_budgets``, where there are some, hold on each in turn. ``deaths`` counts the workers that died in it.
-    ``reported`` is an accuracy that a document states, ``files`` are texts that the run keeps, by name.
+    ``measures_latency``: its figures have the milliseconds of predicting one image. ``reported`` is an accuracy that a
+    document states, ``files`` are texts that the run keeps, by name.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Job:
     budget: Budget = _WHOLE_PLAN
     fold_budgets: tuple[Budget, ...] = ()
     deaths: int = 0
+    measures_latency: bool = False
     reported: float | None = None
     files: Mapping[str, str] = field(default_factory=dict)
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
+import numpy as np
+
+from pipeline.data.pixels import Pixels
 from pipeline.data.source import Split, TrainingData, load_training_data
 from pipeline.errors import describe_failure
+from pipeline.evaluation.latency import LATENCY, measure_latency
 from pipeline.evaluation.paired import image_scores, pack_scores
 from pipeline.tracking.curve_log import CurveLog
 from pipeline.tracking.store import TrackingStore
@@ -118,6 +123,8 @@ class _Training:
             return outcome
         assessment = folds.assessment()
         figures = log_artifacts(self.run, assessment, folds.network, keep_model=keep_model)
+        if self.job.measures_latency:
+            figures |= self._log_latency(folds.network, assessment.folds[0].images)
         scores = pack_scores(image_scores(assessment.predictions, metric.name))
         return replace(outcome, figures=figures, scores=scores)
 
@@ -131,6 +138,12 @@ class _Training:
             return Outcome(Ending(Cause.FAILED, result.ending.reason), None)
         log_refit(self.run, result, bound.finish(result.network), bound.images.train)
         return Outcome(result.ending, result.best_epoch)
+
+    def _log_latency(self, network: Any, images: Pixels) -> dict[str, float]:
+        """Measure the network as a registered model would call it, compiled and on one raw image."""
+        latency = measure_latency(lambda image: network.predict_on_batch(np.asarray(image, np.float32)), images)
+        self.run.log_summary({LATENCY: latency})
+        return {LATENCY: latency}
 
     def _train_on(self, fold: int, split: Split, metric: Metric | None) -> tuple[TrainingResult, BoundConfiguration]:
         checkpoint = self.resources.store.checkpoints / f"{self.job.run_id}-{fold}.npz"

@@ -31,6 +31,7 @@ KNOBS: Knobs = {
     "blocks": 1, "filters": 4, "batch_size": 64, "optimizer": "sgd", "learning_rate": 0.05, "epochs": 4,
     "learning_rate_schedule": "one_cycle", "augmentation": "shifts", "dropout_after_pool": 0.2,
 }  # fmt: skip
+SHORT: Knobs = {"blocks": 1, "filters": 4, "batch_size": 64, "epochs": 1}
 TAGS = {"pipeline.kind": "baseline", "pipeline.seed": "3"}
 MODEL_FILE = """
 input_shape: [8, 8, 1]
@@ -220,3 +221,20 @@ def test_classical_model_is_a_job_of_one_epoch(tmp_path: Path) -> None:
     assert end.best is not None
     assert end.best.val_accuracy > 0.97
     assert run_of(parent, job).data.metrics["best_val_accuracy"] == end.best.val_accuracy
+
+
+def test_latency_of_one_image_is_measured_where_the_job_says_so(tmp_path: Path) -> None:
+    parent, job = opened(tmp_path, job_of(Configuration(complete(SHORT)), measures_latency=True))
+    ended = train_job(job, resources(tmp_path, RecordingChannel(), folds=2))
+    assert 0 < ended.figures["latency_ms"] < 1000
+    assert run_of(parent, job).data.metrics["latency_ms"] == ended.figures["latency_ms"]
+
+
+def test_measuring_the_latency_is_no_part_of_the_fingerprint() -> None:
+    settings = TrainingSettings(dataset="digits", precision="float32")
+    data = load_training_data(settings)
+    prints = {
+        job_of(Configuration(complete(SHORT)), measures_latency=measures).fingerprint(data, settings)
+        for measures in (False, True)
+    }
+    assert len(prints) == 1
