@@ -10,6 +10,7 @@ from statistics import fmean
 import pandas as pd
 
 from pipeline.errors import SettingError, TrainingsFailed
+from pipeline.evaluation.limits import Limits
 from pipeline.evaluation.uncertainty import seed_spread, standard_error_of_difference
 from pipeline.study.samplers import derive_seed
 from pipeline.tracking import names
@@ -65,23 +66,32 @@ class Finalist:
 
 
 def choose_finalists(
-    store: TrackingStore, study: StudyRecord, *, metric: Metric, n_finalists: int
+    store: TrackingStore, study: StudyRecord, *, metric: Metric, n_finalists: int, limits: Limits
 ) -> list[TrainingRecord]:
     """Return the best distinct configurations on the study's split, hand-made ones included, the best first.
 
-    Only completed trainings of networks count: no pruned or failed ones, and not the classical model. Those that were
-    short, on a rung of a bracket, come after all others.
+    Only completed trainings of networks count: no pruned or failed ones, and not the classical model. Those over one of
+    the ``limits``, as far as they were measured, are left out: with several objectives, the first is then the best on
+    the Pareto front within the limits. Those that were short, on a rung of a bracket, come after all others.
 
     Raises:
         SettingError: there is none.
     """
     ranked = rank_trainings(store, split=study.split, metric=metric, study=study.name)
     candidates = [one for one in ranked if one.state is State.COMPLETE and "epochs" in one.parameters]
+    if not candidates:
+        raise SettingError(f"study must have a completed training of a network, got '{study.name}'; search on first")
+    violations = {one.run_id: limits.violation(one.metrics) for one in candidates}
     chosen: dict[object, TrainingRecord] = {}
     for training in sorted(candidates, key=_is_short):
-        chosen.setdefault(_configuration_key(training), training)
+        if violations[training.run_id] is None:
+            chosen.setdefault(_configuration_key(training), training)
     if not chosen:
-        raise SettingError(f"study must have a completed training of a network, got '{study.name}'; search on first")
+        best = candidates[0]
+        raise SettingError(
+            f"the limits must leave a completed training of study '{study.name}', got none of {len(candidates)} "
+            f"({violations[best.run_id]} in the best, {best.name}); raise them, or search with them"
+        )
     return list(chosen.values())[:n_finalists]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.data.source import TrainingData, load_training_data
 from pipeline.errors import DataError
+from pipeline.evaluation.limits import Limits
 from pipeline.promotion.display import PromotionDisplay
 from pipeline.promotion.finalists import choose_finalists
 from pipeline.settings import PromoteSettings, TrainingSettings
@@ -81,5 +82,8 @@ def prepare(settings: PromoteSettings, display: PromotionDisplay) -> Promotion:
             f"promote needs the images that study '{study.name}' was run on (split {study.split}), but "
             f"'{training.dataset}' now splits as {data.split_digest}; restore the data, change --study, or search anew"
         )
-    finalists = choose_finalists(store, study, metric=get_metric(training.metric), n_finalists=settings.finalists)
+    finalists = choose_finalists(
+        store, study, metric=get_metric(training.metric), n_finalists=settings.finalists,
+        limits=Limits(settings.max_parameters, settings.max_latency_ms),
+    )  # fmt: skip
     return Promotion(settings, training, store, study, data, tuple(finalists), display)

@@ -36,11 +36,16 @@ class PromoteSettings(CommandSettings):
         None, group="Gate", shown="none", gt=0, le=1, meaning="Minimum test accuracy, as a fraction."
     )
     max_parameters: int | None = option(
-        None, group="Gate", shown="none", ge=1, meaning="Maximum number of model parameters."
+        None,
+        group="Gate",
+        shown="none",
+        ge=1,
+        meaning="Maximum number of model parameters; larger ones are no finalists.",
     )
     max_latency_ms: float | None = option(
         None, group="Gate", shown="none", gt=0,
-        meaning="Maximum latency in milliseconds of predicting one image on this machine.",
+        meaning="Maximum latency in milliseconds of predicting one image on this machine; of those that the search "
+        "measured, slower ones are no finalists.",
     )  # fmt: skip
     force: bool = option(
         False, group="Gate", meaning="Promote even if comparison or limits fail; recorded in the version's tags."

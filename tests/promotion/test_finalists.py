@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from pipeline.errors import TrainingsFailed
+from pipeline.errors import SettingError, TrainingsFailed
+from pipeline.evaluation.limits import Limits
 from pipeline.knobs.table import complete
-from pipeline.promotion.finalists import Finalist, describe_small_lead, finalist_jobs, rank_finalists, refit_job
+from pipeline.promotion.finalists import (
+    Finalist,
+    choose_finalists,
+    describe_small_lead,
+    finalist_jobs,
+    rank_finalists,
+    refit_job,
+)
+from pipeline.tracking import names
 from pipeline.tracking.names import HAND_MADE_FILE
+from pipeline.tracking.parent_run import ParentRun, end_run
 from pipeline.tracking.recorded import StudyRecord, TrainingRecord
 from pipeline.tracking.store import TrackingStore
+from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.budget import Budget, StepSchedule
-from pipeline.training.ending import State
+from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import get_metric
 
 ACCURACY, LOSS = get_metric("val_accuracy"), get_metric("val_loss")
@@ -113,3 +126,53 @@ def test_finalist_from_a_rung_is_trained_as_long_as_the_final_training() -> None
     long_job, short_job = finalist_jobs([final, short], STUDY, seed=0, n_seeds=1)
 
     assert short_job.fold_budgets == long_job.fold_budgets == final.budgets()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> TrackingStore:
+    """Return a store with a large, a slow and a small training of a study, and one whose latency is not known."""
+    folder: Path = tmp_path_factory.mktemp("store")
+    store = TrackingStore(f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = store.client.create_experiment("some", artifact_location=str(folder / "artifacts"))
+    parent = ParentRun(store, "none", experiment)
+    tags = {names.KIND: "trial", names.STUDY: "some", names.SPLIT: "split", names.SEED: "1"}
+    trainings = {
+        "large": {"best_val_accuracy": 0.9, "n_parameters": 9000, "latency_ms": 2},
+        "slow": {"best_val_accuracy": 0.8, "n_parameters": 100, "latency_ms": 9},
+        "small": {"best_val_accuracy": 0.7, "n_parameters": 200, "latency_ms": 2},
+        "unknown": {"best_val_accuracy": 0.6, "n_parameters": 300},
+    }
+    for number, (name, figures) in enumerate(trainings.items(), start=1):
+        run_id = parent.start_run(name, tags=tags, parameters=complete({"epochs": number}), files={})
+        TrainingRun.resume(store, run_id).log_summary(figures)
+        end_run(store, run_id, Ending(Cause.COMPLETE))
+    return store
+
+
+@pytest.mark.parametrize(
+    ("limits", "chosen"),
+    [
+        (Limits(), ["large", "slow", "small", "unknown"]),
+        (Limits(max_parameters=200), ["slow", "small"]),
+        (Limits(max_latency_ms=5), ["large", "small", "unknown"]),
+        (Limits(max_parameters=1000, max_latency_ms=5), ["small", "unknown"]),
+    ],
+)
+def test_trainings_over_a_limit_are_no_finalists_and_those_not_measured_are(
+    limits: Limits, chosen: list[str], store: TrackingStore
+) -> None:
+    found = choose_finalists(store, STUDY, metric=ACCURACY, n_finalists=9, limits=limits)
+    assert [one.name for one in found] == chosen
+    best = choose_finalists(store, STUDY, metric=ACCURACY, n_finalists=1, limits=limits)
+    assert [one.name for one in best] == chosen[:1]
+
+
+def test_limits_that_leave_no_finalist_are_refused_in_one_line(store: TrackingStore) -> None:
+    limits = Limits(max_parameters=50)
+    expected = (
+        "the limits must leave a completed training of study 'some', got none of 4 (n_parameters 9000 is above "
+        "max_parameters 50 in the best, large); raise them, or search with them"
+    )
+    with pytest.raises(SettingError) as caught:
+        choose_finalists(store, STUDY, metric=ACCURACY, n_finalists=3, limits=limits)
+    assert str(caught.value) == expected
