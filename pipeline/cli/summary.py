@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.evaluation.objectives import Objective
 from pipeline.study.search import SearchOutcome
+from pipeline.tracking.leaderboard import ON_FRONT
 
 _SHOWN = 20
 _COLUMNS = {
@@ -18,6 +21,7 @@ _COLUMNS = {
     "best_val_loss": ("val_loss", ".4f"),
     "best_epoch": ("best epoch", ".0f"),
     "n_parameters": ("parameters", ",.0f"),
+    "latency_ms": ("ms an image", ".2f"),
     "train_seconds": ("seconds", ".1f"),
 }
 _ALWAYS = ("best_val_accuracy", "best_val_loss")
@@ -35,6 +39,8 @@ def print_summary(outcome: SearchOutcome) -> None:
     if outcome.n_run == 0:
         console.print("No trial was run: the study has its trials, or its time was up. A larger --trials extends it.")
     print_board(board)
+    if outcome.objectives and len(board):
+        console.print(_front_table(board[board[ON_FRONT]], outcome.objectives))
     trials = board[board["kind"] == "trial"]
     if len(trials):
         console.print(_best_knobs(trials.iloc[0], outcome.searched_knobs), highlight=False)
@@ -70,12 +76,25 @@ def _table(board: pd.DataFrame) -> Table:
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("run", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    columns = [column for column in _COLUMNS if board[column].notna().any() or column in _ALWAYS]
+    columns = [column for column in _COLUMNS if column in board and (board[column].notna().any() or column in _ALWAYS)]
     for column in columns:
         table.add_column(_COLUMNS[column][0], justify="right", no_wrap=True)
     for _, row in shown.iterrows():
         figures = [_number(row[column], _COLUMNS[column][1]) for column in columns]
         table.add_row(str(row["rank"]), str(row["run"]), str(row["state"]), *figures)
+    return table
+
+
+def _front_table(front: pd.DataFrame, objectives: Sequence[Objective]) -> Table:
+    """Return the members of the Pareto front, the best by the first objective first."""
+    first = objectives[0]
+    names = ", ".join(objective.name for objective in objectives)
+    table = Table(title=f"Pareto front of {names}: {len(front)}", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("run", *(_COLUMNS[objective.figure][0] for objective in objectives)):
+        table.add_column(name, justify="left" if name == "run" else "right", no_wrap=True)
+    for _, row in front.sort_values(first.figure, ascending=first.direction == "minimize").iterrows():
+        figures = [_number(row[objective.figure], _COLUMNS[objective.figure][1]) for objective in objectives]
+        table.add_row(str(row["run"]), *figures)
     return table
 
 

@@ -72,6 +72,14 @@ class SearchSpace:
         """Return all knobs for ``trial``: every trial is asked for every searched knob (a static space)."""
         return complete({name: domain.suggest(trial, name) for name, domain in self.domains.items()})
 
+    def distributions(self) -> dict[str, optuna.distributions.BaseDistribution]:
+        """Return what a trial is asked for, as Optuna has it."""
+        within = {name: points[0] if (points := domain.points(name)) else domain.greatest
+                  for name, domain in self.searched.items()}  # fmt: skip
+        trial = optuna.trial.FixedTrial(within)
+        self.suggest(trial)
+        return dict(trial.distributions)
+
     def knobs_of(self, params: Knobs) -> Knobs:
         """Return all knobs of a configuration that is given by its searched knobs alone."""
         only = {name: domain.values[0] for name, domain in self.domains.items() if isinstance(domain, Choices)}

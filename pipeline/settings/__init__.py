@@ -3,10 +3,11 @@
 from pipeline.settings.base import CommandSettings, make_settings
 from pipeline.settings.masking import mask_passwords
 from pipeline.settings.promotion import PredictSettings, PromoteSettings, RollbackSettings
-from pipeline.settings.search import PRUNERS, SAMPLERS, SearchSettings
+from pipeline.settings.search import OBJECTIVES, PRUNERS, SAMPLERS, SearchSettings
 from pipeline.settings.training import BaselineSettings, DataSettings, TrainingSettings, TrainSettings
 
 __all__ = [
+    "OBJECTIVES",
     "PRUNERS",
     "SAMPLERS",
     "BaselineSettings",

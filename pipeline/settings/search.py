@@ -10,12 +10,15 @@ from pipeline.settings.base import check_name, named_after_data
 from pipeline.settings.fields import option
 from pipeline.settings.training import TrainingSettings
 
-Sampler = Literal["tpe", "random", "gp", "cmaes", "qmc", "grid"]
+Sampler = Literal["tpe", "random", "gp", "cmaes", "qmc", "grid", "nsga2"]
 Strategy = Literal["brackets", "plain"]
 Pruner = Literal["reachable", "successive_halving", "hyperband", "median", "percentile", "patient", "wilcoxon", "none"]
 _DEFAULT_TRIALS, _UNBOUNDED = 20, 10**9
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
 PRUNERS: tuple[str, ...] = get_args(Pruner)
+OBJECTIVES = ("val_accuracy", "val_loss", "n_parameters", "latency_ms")
+_PLAIN_SAMPLERS = ("grid", "nsga2")  # of whole trainings alone
+_SINGLE_SAMPLERS = ("gp", "cmaes")  # of a single objective alone
 
 
 class SearchSettings(TrainingSettings):
@@ -36,7 +39,7 @@ class SearchSettings(TrainingSettings):
         meaning="Time of the study in minutes, over all commands; it ends with a finished model.",
     )  # fmt: skip
     strategy: Strategy = option(
-        "brackets", group="Search", shown="brackets; with sampler grid plain",
+        "brackets", group="Search", shown="brackets; with sampler grid or nsga2, or objectives, plain",
         meaning="brackets: challengers race an incumbent over short complete schedules, the winner trains in full; "
         "plain: Optuna's sampler and pruner over whole trainings.",
     )  # fmt: skip
@@ -51,16 +54,22 @@ class SearchSettings(TrainingSettings):
         "", group="Storage", shown="the data set's name", meaning="Name of the study; an existing study is continued."
     )
     sampler: Sampler = option("tpe", group="Search", meaning="Optuna sampler that proposes the knobs of each trial.")
+    objectives: str | None = option(
+        None, group="Search", shown="the metric",
+        meaning="Comma-separated objectives of a plain search: val_accuracy, val_loss, n_parameters, latency_ms; of "
+        "several, the leaderboard marks the Pareto front.",
+    )  # fmt: skip
     pruner: Pruner = option(
-        "reachable", group="Search", shown="reachable; plain: successive_halving; with folds wilcoxon",
-        meaning="Pruner that stops unpromising trials; with folds wilcoxon or none.",
+        "reachable", group="Search",
+        shown="reachable; plain: successive_halving; with folds wilcoxon; with objectives none",
+        meaning="Pruner that stops unpromising trials; with folds wilcoxon or none, with objectives none.",
     )  # fmt: skip
     storage: str | None = option(
         None, group="Storage", shown="a journal beside the tracking store",
         meaning="Optuna storage of the study: path of a journal file, or database URL.",
     )  # fmt: skip
     keep_models: Literal["all", "best", "none"] = option(
-        "all", group="Storage", meaning="Trials whose model is logged; best: each new best trial."
+        "all", group="Storage", meaning="Trials whose model is logged; best: each new best trial by the metric."
     )
 
     @field_validator("study")
@@ -76,12 +85,25 @@ class SearchSettings(TrainingSettings):
     @model_validator(mode="before")
     @classmethod
     def _strategy_and_pruner_follow_from_others(cls, values: dict[str, Any]) -> dict[str, Any]:
+        has_objectives = values.get("objectives") not in (None, "auto", values.get("metric", "val_accuracy"))
         if values.get("strategy") in (None, "auto"):
-            values = {**values, "strategy": "plain" if values.get("sampler") == "grid" else "brackets"}
+            is_plain = has_objectives or values.get("sampler") in _PLAIN_SAMPLERS
+            values = {**values, "strategy": "plain" if is_plain else "brackets"}
         if values.get("pruner") not in (None, "auto"):
             return values
         of_epochs = "successive_halving" if values["strategy"] == "plain" else "reachable"
-        return {**values, "pruner": of_epochs if values.get("folds") is None else "wilcoxon"}
+        of_metric = of_epochs if values.get("folds") is None else "wilcoxon"
+        return {**values, "pruner": "none" if has_objectives else of_metric}
+
+    @property
+    def objective_names(self) -> tuple[str, ...]:
+        """The objectives: the metric alone, unless others are given."""
+        return tuple((self.objectives or self.metric).split(","))
+
+    @property
+    def measures_latency(self) -> bool:
+        """Whether the latency of each trained network is measured."""
+        return self.max_latency_ms is not None or "latency_ms" in self.objective_names
 
     @property
     def most_trials(self) -> int:
@@ -95,10 +117,36 @@ class SearchSettings(TrainingSettings):
         """Whether a number of trials ends the study, and not the time alone."""
         return self.trials is not None or self.timeout_minutes is None
 
+    @field_validator("sampler")
+    @classmethod
+    def _sampler_fits_the_strategy(cls, sampler: str, others: ValidationInfo) -> str:
+        is_plain = others.data.get("strategy") == "plain"
+        if sampler == "nsga2" and not is_plain:
+            raise ValueError("may be nsga2 with strategy plain only: its generations are of whole trainings")
+        if sampler == "grid" and is_plain and others.data.get("max_parameters") is not None:
+            raise ValueError("must not be grid with max_parameters: a grid has all of its points, so limit the space")
+        return sampler
+
+    @field_validator("objectives")
+    @classmethod
+    def _objectives_are_known_and_fit(cls, text: str | None, others: ValidationInfo) -> str | None:
+        if text is None:
+            return None
+        names = [name.strip() for name in text.split(",")]
+        if set(names) - set(OBJECTIVES) or len(set(names)) < len(names):
+            raise ValueError(f"must be some of {', '.join(OBJECTIVES)}, separated by commas, none of them twice")
+        if names != [others.data.get("metric")] and others.data.get("strategy") == "brackets":
+            raise ValueError("must be the metric alone with strategy brackets: take strategy plain for others")
+        if len(names) > 1 and others.data.get("sampler") in _SINGLE_SAMPLERS:
+            raise ValueError(f"must be a single one with sampler {others.data['sampler']}: take tpe, random or nsga2")
+        return ",".join(names)
+
     @field_validator("pruner")
     @classmethod
     def _pruner_judges_what_there_is(cls, pruner: str, others: ValidationInfo) -> str:
-        folds = others.data.get("folds")
+        folds, metric = others.data.get("folds"), others.data.get("metric")
+        if pruner != "none" and others.data.get("objectives") not in (None, metric):
+            raise ValueError("must be none with objectives: pruners compare the metric alone")
         if folds is not None and pruner not in ("wilcoxon", "none"):
             raise ValueError("must be wilcoxon or none with folds: the others compare epochs")
         if folds is None and pruner == "wilcoxon":

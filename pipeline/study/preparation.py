@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.data.source import TrainingData, load_training_data
 from pipeline.errors import SpaceError
+from pipeline.evaluation.objectives import Objective, get_objectives
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
 from pipeline.model.backbone_weights import require_weights
@@ -27,8 +28,21 @@ class Preparation:
     metric: Metric
     data: TrainingData
 
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What the study optimizes."""
+        return get_objectives(self.settings.objective_names)
+
     def identity(self) -> dict[str, str]:
-        """Return what makes trials comparable; a study goes on only where it is the same."""
+        """Return what makes trials comparable; a study goes on only where it is the same.
+
+        What is not given is left out, as in studies that are older than it.
+        """
+        settings, given = self.settings, {}
+        if settings.objective_names != (settings.metric,):
+            given["objectives"] = ",".join(settings.objective_names)
+        if settings.strategy == "plain" and settings.max_latency_ms is not None:
+            given["max_latency_ms"] = f"{settings.max_latency_ms:g}"
         return {
             "dataset": self.data.images.digest,
             "space": self.space.fingerprint,
@@ -37,6 +51,7 @@ class Preparation:
             "validation share": str(self.settings.validation_share),
             "folds": str(self.data.n_splits),
             "strategy": self.settings.strategy,
+            **given,
         }
 
 

@@ -12,6 +12,7 @@ from optuna.samplers import (
     CmaEsSampler,
     GPSampler,
     GridSampler,
+    NSGAIISampler,
     QMCSampler,
     RandomSampler,
     TPESampler,
@@ -23,6 +24,7 @@ from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import Knobs
 
 _STARTUP_TRIALS = 6  # first trials included; TPE's own 10 would be most of a short study
+_POPULATION = 10  # of a generation; NSGA-II's own 50 would all be drawn at random in most studies
 
 
 class ExhaustibleGridSampler(GridSampler):
@@ -70,8 +72,12 @@ def _grid(space: SearchSpace, seeds: Seeds) -> BaseSampler:
     return ExhaustibleGridSampler(space.grid(), seed=seeds.study)
 
 
+def _nsga2(space: SearchSpace, seeds: Seeds) -> BaseSampler:
+    return NSGAIISampler(population_size=_POPULATION, seed=seeds.trial)
+
+
 SAMPLERS: dict[str, Callable[[SearchSpace, Seeds], BaseSampler]] = {
-    "tpe": _tpe, "random": _random, "gp": _gp, "cmaes": _cmaes, "qmc": _qmc, "grid": _grid,
+    "tpe": _tpe, "random": _random, "gp": _gp, "cmaes": _cmaes, "qmc": _qmc, "grid": _grid, "nsga2": _nsga2,
 }  # fmt: skip
 
 
@@ -96,6 +102,11 @@ def propose(study: optuna.Study, name: str, space: SearchSpace, *, seed: int, dr
     trial = copy.ask()
     space.suggest(trial)
     return dict(trial.params)
+
+
+def takes_constraints(name: str) -> bool:
+    """Tell whether trials may have constraints: tpe, gp and nsga2 use them, others ignore them, and cmaes warns."""
+    return name != "cmaes"
 
 
 def check_sampler(name: str, space: SearchSpace) -> None:

@@ -12,15 +12,16 @@ import optuna
 import pandas as pd
 
 from pipeline.errors import SettingError
+from pipeline.evaluation.objectives import Objective, ParetoFront
 from pipeline.locks import held
 from pipeline.paths import StudyPlaces
 from pipeline.settings import SearchSettings
 from pipeline.study.preparation import Preparation, prepare
 from pipeline.study.pruners import make_pruner
 from pipeline.study.storage import find_study, open_storage, storage_location
-from pipeline.study.strategies import make_strategy
+from pipeline.study.strategies import check_limits, make_strategy
 from pipeline.study.time_limit import TimeLimit
-from pipeline.study.trials import STUDY_RUN, Trials, finished_trials, requeue_abandoned
+from pipeline.study.trials import STUDY_RUN, Trials, finished_trials, metric_value, requeue_abandoned
 from pipeline.tracking import names
 from pipeline.tracking.leaderboard import read_leaderboard
 from pipeline.tracking.parent_run import ParentRun, command_run
@@ -38,19 +39,20 @@ OnStart = Callable[[list[tuple[State, float | None]], Path], None]
 
 @dataclass(frozen=True, eq=False)
 class SearchOutcome:
-    """What a search leaves: its leaderboard and where to look further."""
+    """What a search leaves: its leaderboard and where to look further; ``objectives`` where there are several."""
 
     leaderboard: pd.DataFrame
     n_run: int
     searched_knobs: tuple[str, ...]
     ui_command: str
     log: Path
+    objectives: tuple[Objective, ...] = ()
 
 
 def search(settings: SearchSettings, show: Callable[[Event], None], on_start: OnStart) -> SearchOutcome:
     """Run a study, or go on with it, until it has its trials or its time is up.
 
-    ``on_start`` gets state and value of each finished trial that the study has already, and the log's path; ``show``
+    ``on_start`` gets state and metric of each finished trial that the study has already, and the log's path; ``show``
     gets the workers' events.
 
     Raises:
@@ -60,6 +62,7 @@ def search(settings: SearchSettings, show: Callable[[Event], None], on_start: On
     start = time.time()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     preparation = prepare(settings)
+    check_limits(preparation)
     store = find_store()
     places = StudyPlaces(store.studies, settings.study)
     location = storage_location(settings.storage, places)
@@ -76,7 +79,8 @@ def search(settings: SearchSettings, show: Callable[[Event], None], on_start: On
         with opened as run:
             study.set_user_attr(STUDY_RUN, run.run_id)
             requeue_abandoned(study, store)
-            on_start([(State(trial.state.name), trial.value) for trial in finished_trials(study)], places.log)
+            before = [(State(trial.state.name), metric_value(trial)) for trial in finished_trials(study)]
+            on_start(before, places.log)
             _run_trials(preparation, study, run, places.log, start, show)
         return SearchOutcome(
             leaderboard=_log_leaderboard(run, preparation),
@@ -84,6 +88,7 @@ def search(settings: SearchSettings, show: Callable[[Event], None], on_start: On
             searched_knobs=tuple(preparation.space.searched),
             ui_command=store.ui_command(),
             log=places.log,
+            objectives=preparation.objectives if len(preparation.objectives) > 1 else (),
         )
 
 
@@ -91,15 +96,15 @@ def check_identity(study: optuna.Study | None, preparation: Preparation) -> None
     """Check that a study that exists is the one that the settings mean.
 
     Raises:
-        SettingError: its data, space, metric, seed or split are others.
+        SettingError: its data, space, metric, objectives, seed or split are others.
     """
     if study is None or _IDENTITY not in study.user_attrs:
         return
     was, is_now = study.user_attrs[_IDENTITY], preparation.identity()
-    changed = [name for name in is_now if was.get(name) != is_now[name]]
+    changed = [name for name in {**is_now, **was} if was.get(name) != is_now.get(name)]
     if changed:
         raise SettingError(
-            "a study keeps its dataset, space, metric, seed, validation share, folds and strategy, but "
+            "a study keeps its dataset, space, metric, objectives, seed, validation share, folds and strategy, but "
             f"{', '.join(changed)} of study '{preparation.settings.study}' changed; give the new search a name of its "
             "own with --study"
         )
@@ -119,19 +124,16 @@ def locked(places: StudyPlaces) -> AbstractContextManager[None]:
 
 
 def open_study(location: str, preparation: Preparation) -> optuna.Study:
-    """Open the study, made with its first trials enqueued where it is new."""
+    """Open the study, made where it is new."""
     settings = preparation.settings
     study = optuna.create_study(
         storage=open_storage(location),
         study_name=settings.study,
-        direction=preparation.metric.direction,
+        directions=[objective.direction for objective in preparation.objectives],
         pruner=make_pruner(settings.pruner, max_steps=preparation.space.max_epochs),
         load_if_exists=True,
     )
     if _IDENTITY not in study.user_attrs:
-        if settings.strategy == "plain":
-            for params in preparation.space.first_params():
-                study.enqueue_trial(params, skip_if_exists=True)
         study.set_user_attr(_IDENTITY, preparation.identity())
     return study
 
@@ -145,7 +147,8 @@ def _run_trials(
     limit = TimeLimit.of(study, minutes=settings.timeout_minutes, start=start)
     strategy = make_strategy(preparation, study, limit, executor, say=lambda line: show(Note(line)))
     trials = Trials(
-        study, strategy, settings, preparation.space, preparation.metric, data.split_digest, run, limit
+        study, strategy, settings, preparation.space, preparation.metric, preparation.objectives, data.split_digest,
+        run, limit,
     )  # fmt: skip
     Pool(trials, executor, show, log, limit.deadline(grace_seconds=strategy.grace_seconds)).run()
     strategy.close()
@@ -155,7 +158,8 @@ def _run_trials(
 
 def _log_leaderboard(run: ParentRun, preparation: Preparation) -> pd.DataFrame:
     table = read_leaderboard(
-        run.store, split=preparation.data.split_digest, metric=preparation.metric, study=preparation.settings.study
-    )
+        run.store, split=preparation.data.split_digest, metric=preparation.metric, study=preparation.settings.study,
+        front=ParetoFront.of(preparation.settings.as_parameters()),
+    )  # fmt: skip
     run.log_table(table, names.LEADERBOARD_FILE)
     return table

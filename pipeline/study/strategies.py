@@ -41,13 +41,21 @@ class _Setup:
     executor: Executor
     say: Callable[[str], None]
 
-    @property
-    def feasibility(self) -> Feasibility:
-        images, settings = self.preparation.data.images, self.preparation.settings
-        return Feasibility(
-            self.preparation.space, images.input_shape, len(images.class_names), settings.max_parameters,
-            settings.max_latency_ms,
-        )  # fmt: skip
+
+def check_limits(preparation: Preparation) -> None:
+    """Check that a configuration of the space keeps the limit of parameters.
+
+    Raises:
+        SettingError: none does.
+    """
+    start_params(preparation.space, _feasibility(preparation), seed=preparation.settings.seed)
+
+
+def _feasibility(preparation: Preparation) -> Feasibility:
+    images, settings = preparation.data.images, preparation.settings
+    return Feasibility(
+        preparation.space, images.input_shape, len(images.class_names), settings.max_parameters, settings.max_latency_ms
+    )
 
 
 def make_strategy(
@@ -90,16 +98,23 @@ def _center(space: SearchSpace, name: str) -> bool | int | float | str:
 
 
 def _whole_trainings(setup: _Setup) -> Strategy:
-    preparation = setup.preparation
+    preparation, most = setup.preparation, setup.preparation.settings.max_parameters
+    space, keeps_limits = preparation.space, _feasibility(preparation).keeps_limits
+    first = tuple(params for params in space.first_params() if keeps_limits(params))
+    n_left_out = len(space.first_trials) - len(first)
+    if n_left_out:
+        n_given = len(space.first_trials)
+        setup.say(f"{n_left_out} of the {n_given} first trials have more than {most:,} parameters and are left out")
     return WholeTrainings(
-        setup.study, preparation.settings, preparation.space, preparation.metric, preparation.data.n_splits
+        setup.study, preparation.settings, space, preparation.metric, preparation.data.n_splits, first=first,
+        keeps_limits=None if most is None else keeps_limits,
     )  # fmt: skip
 
 
 def _brackets(setup: _Setup) -> Strategy:
     preparation, study = setup.preparation, setup.study
     settings, space, data, metric = preparation.settings, preparation.space, preparation.data, preparation.metric
-    feasibility = setup.feasibility
+    feasibility = _feasibility(preparation)
     start = start_params(space, feasibility, seed=settings.seed)
     knobs, n_steps = space.knobs_of(start), data.n_splits if data.n_splits > 1 else SCHEDULE_STEPS
     is_timed = settings.timeout_minutes is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import optuna
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from pipeline.knobs.table import Knobs
@@ -18,10 +19,11 @@ from pipeline.workers.job import Job
 
 @dataclass(frozen=True)
 class Proposal:
-    """A trial to make: its parameters, None where Optuna's sampler is asked, and attributes that it keeps."""
+    """A trial to make: its parameters, or the sampler that is asked for them, and attributes that it keeps."""
 
     params: Knobs | None = None
     attributes: Mapping[str, object] = field(default_factory=dict)
+    sampler: BaseSampler | None = None
 
 
 class Strategy(Protocol):

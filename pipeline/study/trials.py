@@ -8,12 +8,14 @@ import optuna
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
+from pipeline.errors import PipelineError
+from pipeline.evaluation.objectives import Objective
 from pipeline.knobs.space import SearchSpace
 from pipeline.settings import SearchSettings
-from pipeline.study.fits import FINISHED
-from pipeline.study.samplers import derive_seed, make_sampler
+from pipeline.study.fits import FINISHED, VALUE
+from pipeline.study.samplers import derive_seed
 from pipeline.study.storage import requeue
-from pipeline.study.strategy import Strategy
+from pipeline.study.strategy import Proposal, Strategy
 from pipeline.study.time_limit import TimeLimit
 from pipeline.tracking import names
 from pipeline.tracking.owner import is_alive, this_process
@@ -34,6 +36,13 @@ STUDY_RUN = "run_id"  # an attribute of the study
 def finished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """Return the finished trials, pruned ones included."""
     return study.get_trials(deepcopy=False, states=FINISHED)
+
+
+def metric_value(trial: optuna.trial.FrozenTrial) -> float | None:
+    """Return the metric of a trial's best epoch; None where it has none."""
+    if VALUE in trial.user_attrs:
+        return float(trial.user_attrs[VALUE])
+    return trial.values[0] if trial.values is not None and len(trial.values) == 1 else None  # of an older study
 
 
 def requeue_abandoned(study: optuna.Study, store: TrackingStore) -> None:
@@ -74,6 +83,7 @@ class Trials:
     settings: SearchSettings
     space: SearchSpace
     metric: Metric
+    objectives: tuple[Objective, ...]
     split: str
     parent: ParentRun
     time: TimeLimit
@@ -92,7 +102,11 @@ class Trials:
         trial = self._ask()
         if trial is None:
             return None
-        job = open_run(self.parent, self._job(trial))
+        try:
+            job = open_run(self.parent, self._job(trial))
+        except PipelineError:  # no configuration was found
+            self.study.tell(trial, state=TrialState.FAIL)
+            raise
         trial.set_user_attr(RUN_ID, job.run_id)
         self._running[trial.number] = trial
         return job
@@ -134,18 +148,12 @@ class Trials:
 
     def _ask(self) -> optuna.Trial | None:
         """Ask Optuna; a trial that has its knobs already needs no draw of a sampler."""
-        settings = self.settings
-        if not self._waiting():
-            proposal = self.strategy.propose()
-            if proposal is None:
-                return None
-            if proposal.params is not None:
-                self.study.enqueue_trial(proposal.params, user_attrs=dict(proposal.attributes))
-        if self._waiting():
-            self.study.sampler = RandomSampler(seed=settings.seed)
-        else:
-            draw = len(self.study.get_trials(deepcopy=False))
-            self.study.sampler = make_sampler(settings.sampler, self.space, seed=settings.seed, draw=draw)
+        proposal = Proposal() if self._waiting() else self.strategy.propose()
+        if proposal is None:
+            return None
+        if proposal.params is not None:
+            self.study.enqueue_trial(proposal.params, user_attrs=dict(proposal.attributes))
+        self.study.sampler = proposal.sampler or RandomSampler(seed=self.settings.seed)
         trial = self.study.ask()
         trial.set_user_attr(OWNER, this_process())
         return trial
@@ -158,6 +166,7 @@ class Trials:
         return Job(
             name=f"trial-{trial.number:04d}", configuration=configuration, seed=seed, number=trial.number,
             run_id=known.get(RUN_ID, ""), deaths=known.get(DEATHS, 0), budget=self.strategy.budget(recorded),
+            measures_latency=self.settings.measures_latency,
             tags={
                 names.KIND: "trial", names.STUDY: self.study.study_name, names.TRIAL: str(trial.number),
                 names.SPLIT: self.split, names.SEED: str(seed), **self.strategy.tags(recorded),
@@ -169,12 +178,12 @@ class Trials:
         if state is State.WAITING:
             requeue(self.study, job.number, {DEATHS: job.deaths})
         elif state is State.COMPLETE and ended.best is not None:
-            self.study.tell(trial, self.metric.of(ended.best))
+            self.study.tell(trial, [one.of(ended.figures) for one in self.objectives])
         else:
             self.study.tell(trial, state=TrialState[state.value])
 
     def _keeps_model(self, value: float) -> bool:
         if self.settings.keep_models != "best":
             return self.settings.keep_models == "all"
-        values = [trial.value for trial in finished_trials(self.study) if trial.value is not None]
-        return not any(self.metric.is_better(other, value) for other in values)
+        values = [metric_value(trial) for trial in finished_trials(self.study)]
+        return not any(other is not None and self.metric.is_better(other, value) for other in values)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import optuna
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
+from pipeline.evaluation.latency import LATENCY
+from pipeline.evaluation.limits import Limits
 from pipeline.knobs.space import SearchSpace
+from pipeline.knobs.table import Knobs
 from pipeline.settings import SearchSettings
-from pipeline.study.fits import FINISHED
-from pipeline.study.samplers import is_exhausted
+from pipeline.study.fits import FINISHED, VALUE
+from pipeline.study.limited_sampler import LimitedSampler
+from pipeline.study.samplers import is_exhausted, make_sampler, takes_constraints
 from pipeline.study.strategy import Proposal
 from pipeline.training.budget import Budget
 from pipeline.training.ending import Cause, Ending
@@ -22,13 +27,19 @@ from pipeline.workers.job import Job
 
 @dataclass(frozen=True, eq=False)
 class WholeTrainings:
-    """The strategy ``plain``: each trial trains its own epochs, unless the study's pruner stops it."""
+    """The strategy ``plain``: each trial trains its own epochs, unless the study's pruner stops it.
+
+    ``first`` are the parameters of the trials that come first. Where ``keeps_limits`` is given, the sampler is asked
+    again until it proposes a configuration that does.
+    """
 
     study: optuna.Study
     settings: SearchSettings
     space: SearchSpace
     metric: Metric
     n_folds: int
+    first: tuple[Knobs, ...] = ()
+    keeps_limits: Callable[[Knobs], bool] | None = None
     _reported: dict[int, set[int]] = field(default_factory=dict)
 
     grace_seconds = 0.0
@@ -45,8 +56,19 @@ class WholeTrainings:
         return None
 
     def propose(self) -> Proposal | None:
-        """Leave the knobs to the sampler."""
-        return Proposal()
+        """Return the next of the first trials, then leave the knobs to the sampler."""
+        tried = [trial.system_attrs.get("fixed_params") for trial in self.study.get_trials(deepcopy=False)]
+        params = next((params for params in self.first if params not in tried), None)
+        return Proposal(sampler=self._sampler(draw=len(tried))) if params is None else Proposal(params)
+
+    def _sampler(self, draw: int) -> BaseSampler:
+        """Return a sampler of its own for each trial."""
+        name, seed = self.settings.sampler, self.settings.seed
+        sampler = make_sampler(name, self.space, seed=seed, draw=draw)
+        if self.keeps_limits is None:
+            return sampler
+        fallback = make_sampler("random", self.space, seed=seed, draw=draw)
+        return LimitedSampler(sampler, fallback, self.space.distributions(), self.keeps_limits)
 
     def budget(self, trial: FrozenTrial) -> Budget:
         """Give each trial its own epochs."""
@@ -57,8 +79,11 @@ class WholeTrainings:
         return {}
 
     def judge(self, trial: optuna.Trial, job: Job, report: Report) -> Ending | None:
-        """Report an epoch, or with folds a fold, to the study, and have its pruner judge it."""
-        if isinstance(report, EpochEnd) != (self.n_folds == 1):
+        """Report an epoch, or with folds a fold, to the study, and have its pruner judge it.
+
+        Optuna takes no reports in a study of several objectives.
+        """
+        if isinstance(report, EpochEnd) != (self.n_folds == 1) or len(self.settings.objective_names) > 1:
             return None
         if isinstance(report, EpochEnd):
             value, step, last = self.metric.of(report.epoch), report.epoch.number, job.n_epochs
@@ -70,8 +95,16 @@ class WholeTrainings:
         return Ending(Cause.PRUNED, reason) if step < last and trial.should_prune() else None
 
     def conclude(self, trial: optuna.Trial, ended: Ended) -> Ended:
-        """Take the end as it is."""
-        return ended
+        """Keep the metric and the constraint with the trial; a completed one over a limit says so in its run."""
+        if ended.best is not None:
+            trial.set_user_attr(VALUE, self.metric.of(ended.best))
+        settings, figures = self.settings, ended.figures
+        if settings.max_latency_ms is not None and LATENCY in figures and takes_constraints(settings.sampler):
+            trial.set_constraint("max_latency_ms", figures[LATENCY] - settings.max_latency_ms)
+        violation = Limits(settings.max_parameters, settings.max_latency_ms).violation(figures)
+        if violation is None or not ended.ending.is_finish:
+            return ended
+        return replace(ended, ending=Ending(Cause.OVER_LIMIT, violation))
 
     def close(self) -> None:
         """Say nothing."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from pipeline.evaluation.latency import LATENCY
+from pipeline.evaluation.objectives import ParetoFront
 from pipeline.tracking import names
 from pipeline.tracking.recorded import TrainingRecord, search_trainings
 from pipeline.tracking.store import TrackingStore
@@ -22,7 +24,8 @@ METRICS = (
     "train_seconds",
     "images_per_second",
 )
-SPREAD_METRICS = ("best_val_accuracy_sd", "n_folds")  # columns only where a trial has them
+ON_FRONT = "on_front"  # whether a trial is on the Pareto front of its study; a column where there is one
+_OPTIONAL_METRICS = ("best_val_accuracy_sd", "n_folds", LATENCY)  # columns only where a trial has them
 _FIRST, _LAST = ("run", "kind", "state", *METRICS), ("reason", "run_id")
 
 
@@ -37,9 +40,14 @@ def rank_trainings(
     return _ranked(_ended_trainings(store, split), metric, study)
 
 
-def read_leaderboard(store: TrackingStore, *, split: str, metric: Metric, study: str | None = None) -> pd.DataFrame:
-    """Return the ranked trainings as a table: rank, run, kind, state, figures, knobs, reason, run_id."""
-    return _table(rank_trainings(store, split=split, metric=metric, study=study))
+def read_leaderboard(
+    store: TrackingStore, *, split: str, metric: Metric, study: str | None = None, front: ParetoFront | None = None
+) -> pd.DataFrame:
+    """Return the ranked trainings as a table: rank, run, kind, state, figures, knobs, reason, run_id.
+
+    With a ``front``, that of a study with several objectives, the table says which trials are on it.
+    """
+    return _table(rank_trainings(store, split=split, metric=metric, study=study), front)
 
 
 def update_study_leaderboards(store: TrackingStore, *, split: str) -> None:
@@ -47,8 +55,10 @@ def update_study_leaderboards(store: TrackingStore, *, split: str) -> None:
     trainings = _ended_trainings(store, split)
     condition = f"tags.`{names.SPLIT}` = '{split}' AND tags.`{names.KIND}` = 'study'"
     for run in store.search_runs(condition):
-        if "metric" in run.data.params:  # missing where the search was killed before it logged its settings
-            table = _table(_ranked(trainings, get_metric(run.data.params["metric"]), run.data.tags[names.STUDY]))
+        settings = run.data.params
+        if "metric" in settings:  # missing where the search was killed before it logged its settings
+            ranked = _ranked(trainings, get_metric(settings["metric"]), run.data.tags[names.STUDY])
+            table = _table(ranked, ParetoFront.of(settings))
             store.client.log_text(run.info.run_id, table.to_csv(index=False), names.LEADERBOARD_FILE)
 
 
@@ -68,12 +78,21 @@ def _ranked(trainings: Iterable[TrainingRecord], metric: Metric, study: str | No
     return sorted((one for one in trainings if study in (None, one.tags.get(names.STUDY, study))), key=place)
 
 
-def _table(trainings: Iterable[TrainingRecord]) -> pd.DataFrame:
+def _table(trainings: Sequence[TrainingRecord], front: ParetoFront | None) -> pd.DataFrame:
     rows = [_row(training) for training in trainings]
     others = dict.fromkeys(name for row in rows for name in row if name not in (*_FIRST, *_LAST))
     table = pd.DataFrame(rows, columns=[*_FIRST, *others, *_LAST])
+    if front is not None:
+        table.insert(len(_FIRST), ON_FRONT, _on_front(trainings, front))
     table.insert(0, "rank", range(1, len(table) + 1))
     return table
+
+
+def _on_front(trainings: Sequence[TrainingRecord], front: ParetoFront) -> list[bool]:
+    """Return which trainings are on the front of the completed trials."""
+    candidates = [one for one in trainings if one.kind == "trial" and one.state is State.COMPLETE]
+    is_member = dict(zip(candidates, front.members([one.metrics for one in candidates]), strict=True))
+    return [is_member.get(one, False) for one in trainings]
 
 
 def _row(training: TrainingRecord) -> dict[str, object]:
@@ -83,7 +102,7 @@ def _row(training: TrainingRecord) -> dict[str, object]:
         "kind": training.kind,
         "state": training.state and training.state.value,
         **{name: metrics.get(name) for name in METRICS},
-        **{name: metrics[name] for name in SPREAD_METRICS if name in metrics},
+        **{name: metrics[name] for name in _OPTIONAL_METRICS if name in metrics},
         **training.parameters,
         "reason": training.tags.get(names.REASON, ""),
         "run_id": training.run_id,

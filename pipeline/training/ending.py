@@ -26,6 +26,7 @@ class Cause(StrEnum):
 
     COMPLETE = "complete"
     EARLY = "early stopping"
+    OVER_LIMIT = "over a limit"  # it was completed, but its network is not what the search is for
     PRUNED = "pruned"
     DIVERGED = "diverged"
     TIME_UP = "time up"
@@ -42,6 +43,7 @@ class Cause(StrEnum):
 _STATES = {
     Cause.COMPLETE: State.COMPLETE,
     Cause.EARLY: State.COMPLETE,
+    Cause.OVER_LIMIT: State.COMPLETE,
     Cause.PRUNED: State.PRUNED,
     Cause.DIVERGED: State.PRUNED,
     Cause.TIME_UP: State.PRUNED,
@@ -70,7 +72,7 @@ class Ending:
 
     @property
     def reason(self) -> str:
-        """The reason in a line; empty where the training was completed, and a failure is its own reason."""
+        """The reason in a line; empty where the training was completed as wanted, and a failure is its own reason."""
         if self.cause is Cause.FAILED:
             return self.detail
         return "" if self.cause is Cause.COMPLETE else f"{self.cause}: {self.detail}".removesuffix(": ")

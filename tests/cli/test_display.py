@@ -14,6 +14,7 @@ from rich.console import Console
 
 from pipeline.cli.display import LiveDisplay, PlainDisplay, Tally, make_display
 from pipeline.cli.summary import print_board, print_summary
+from pipeline.evaluation.objectives import get_objectives
 from pipeline.study.search import SearchOutcome
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import get_metric
@@ -244,6 +245,24 @@ def test_best_knobs_are_those_of_the_best_trial_where_a_baseline_leads(capsys: p
     led = replace(found, leaderboard=found.leaderboard.assign(kind=["baseline", "trial"]))
     print_summary(led)
     assert "Best knobs (trial-0001):" in capsys.readouterr().out
+
+
+def test_summary_lists_the_front_of_several_objectives_by_the_first_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    found = outcome(3, n_run=3)
+    board = found.leaderboard.assign(on_front=[True, False, True], latency_ms=[9.876, 2.0, 1.25])
+    objectives = get_objectives(["latency_ms", "val_accuracy"])
+    print_summary(replace(found, leaderboard=board, objectives=objectives))
+    text = capsys.readouterr().out
+    front = text[text.index("Pareto front of latency_ms, val_accuracy: 2") : text.index("Best knobs")]
+    assert "trial-0001" not in front
+    assert front.index("trial-0002") < front.index("trial-0000")
+    assert "9.88" in front
+    assert "0.9900" in front
+
+
+def test_summary_of_a_single_objective_has_no_front(capsys: pytest.CaptureFixture[str]) -> None:
+    print_summary(outcome(3, n_run=3))
+    assert "Pareto" not in capsys.readouterr().out
 
 
 def test_summary_names_the_ui_command_and_the_log_even_in_a_folder_with_brackets(

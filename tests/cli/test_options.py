@@ -55,7 +55,7 @@ def test_help_groups_options_by_concern_and_lists_choices() -> None:
     headings = [line[:-1] for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert headings == ["Data", "Search", "Training", "Storage", "Execution", "Other"]
     assert headings[:-1] == [group for group in GROUPS if group in headings]
-    assert "--sampler [tpe|random|gp|cmaes|qmc|grid]" in text
+    assert "--sampler [tpe|random|gp|cmaes|qmc|grid|nsga2]" in text
     assert "[default: none]" in text  # timeout_minutes
     assert "[default: (the data set's name)]" in text
 

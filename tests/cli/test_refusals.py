@@ -43,6 +43,36 @@ REFUSED_OPTIONS = {
         ["pruner must be wilcoxon or none with folds", "'median'", "--pruner"],
     ),
     "pruner of folds without": (["--pruner", "wilcoxon"], ["pruner", "with --folds only", "'wilcoxon'", "--pruner"]),
+    "unknown objective": (
+        ["--objectives", "val_accuracy,size"],
+        ["objectives must be some of val_accuracy, val_loss, n_parameters, latency_ms", "'val_accuracy,size'"],
+    ),
+    "objective twice": (["--objectives", "val_loss,val_loss"], ["objectives", "none of them twice", "--objectives"]),
+    "objectives in brackets": (
+        ["--strategy", "brackets", "--objectives", "val_accuracy,n_parameters"],
+        ["objectives must be the metric alone with strategy brackets", "strategy plain", "change --objectives"],
+    ),
+    "objectives with a sampler of one": (
+        ["--sampler", "cmaes", "--objectives", "val_accuracy,n_parameters"],
+        ["objectives must be a single one with sampler cmaes", "nsga2", "change --objectives"],
+    ),
+    "objectives with a pruner": (
+        ["--pruner", "median", "--objectives", "val_accuracy,n_parameters"],
+        ["pruner must be none with objectives", "'median'", "change --pruner"],
+    ),
+    "generations in brackets": (
+        ["--strategy", "brackets", "--sampler", "nsga2"],
+        ["sampler may be nsga2 with strategy plain only", "change --sampler"],
+    ),
+    "grid with a limit": (
+        ["--sampler", "grid", "--max-parameters", "5000"],
+        ["sampler must not be grid with max_parameters", "'grid'", "change --sampler"],
+    ),
+    "limit below every network": (
+        ["--max-parameters", "20", "--strategy", "plain"],
+        ["max_parameters must leave a configuration of", "digits.yaml", "got 20", "raise it"],
+    ),
+    "limit below every network, in brackets": (["--max-parameters", "20"], ["max_parameters must leave", "got 20"]),
     "one fold": (["--folds", "1"], ["folds", "greater than or equal to 2", "got 1", "--folds"]),
     "too many folds": (["--folds", "21"], ["folds", "less than or equal to 20", "got 21", "--folds"]),
     "folds and a share": (

@@ -106,6 +106,10 @@ def test_single_metrics_name_the_best_epoch(finished: Workplace) -> None:
     assert run.data.metrics["best_epoch"] == max(accuracies, key=lambda point: point.value).step
 
 
+def test_latency_is_not_measured_unasked(finished: Workplace) -> None:
+    assert [run for run in finished.runs("trial") if "latency_ms" in run.data.metrics] == []
+
+
 def test_trial_that_trained_an_epoch_has_figures_and_tables_even_if_pruned(finished: Workplace) -> None:
     good, hopeless = finished.runs("trial")[:2]
     assert artifacts(finished, good) >= ARTIFACTS
