@@ -14,8 +14,10 @@ def search(**given: Any) -> None:
 
     Repeating the command resumes the study; a larger --trials extends it.
     """
+    import time
     from pathlib import Path
 
+    begun = time.time()
     settings = make_settings(SearchSettings, **given)
 
     # These load Optuna and MLflow: not before the options are known to be good.
@@ -35,5 +37,5 @@ def search(**given: Any) -> None:
         display.start(f"study '{settings.study}'", log)
 
     with display:
-        outcome = run_search(settings, display.show, start)
+        outcome = run_search(settings, display.show, start, start=begun)
     print_summary(outcome)

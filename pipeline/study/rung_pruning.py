@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import optuna
 from optuna.pruners import BasePruner
-from optuna.trial import TrialState
 
 from pipeline.study.fits import Curve, Fit
 from pipeline.training.metric import Metric
@@ -36,10 +35,12 @@ class RungPruning:
         """Fill a study in memory with the curves of the survivors."""
         self._study = optuna.create_study(direction=self.metric.direction, pruner=self.pruner)
         for fit in self.survivors:
-            values = dict(pair for before, now in _pairs(fit.curve) for pair in self._between(before, now))
-            self._study.add_trial(
-                optuna.trial.create_trial(state=TrialState.COMPLETE, value=fit.value, intermediate_values=values)
-            )
+            trial = self._study.ask()
+            for before, now in _pairs(fit.curve):
+                for step, value in self._between(before, now):
+                    trial.report(value, step)
+                    trial.should_prune()  # successive halving notes its rungs when asked
+            self._study.tell(trial, fit.value)
 
     def is_hopeless(self, number: int, curve: Curve) -> bool:
         """Tell whether the pruner would stop a training after the last point of its ``curve``."""

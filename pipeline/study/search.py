@@ -49,8 +49,12 @@ class SearchOutcome:
     objectives: tuple[Objective, ...] = ()
 
 
-def search(settings: SearchSettings, show: Callable[[Event], None], on_start: OnStart) -> SearchOutcome:
+def search(
+    settings: SearchSettings, show: Callable[[Event], None], on_start: OnStart, *, start: float | None = None
+) -> SearchOutcome:
     """Run a study, or go on with it, until it has its trials or its time is up.
+
+    Its time counts from ``start`` of ``time.time()``; None: from now.
 
     ``on_start`` gets state and metric of each finished trial that the study has already, and the log's path; ``show``
     gets the workers' events.
@@ -59,7 +63,7 @@ def search(settings: SearchSettings, show: Callable[[Event], None], on_start: On
         InputError: something cannot be used; nothing was written.
         TrainingsFailed: trial after trial failed.
     """
-    start = time.time()
+    start = start or time.time()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     preparation = prepare(settings)
     check_limits(preparation)

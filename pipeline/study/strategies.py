@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
 
 import optuna
 
-from pipeline.errors import SettingError
-from pipeline.knobs.proposals import draw_prior, draw_uniform
-from pipeline.knobs.space import SearchSpace
-from pipeline.knobs.table import KNOBS, Knobs
+from pipeline.knobs.table import Knobs
 from pipeline.study.agenda import Agenda
 from pipeline.study.bracket_search import BracketSearch
 from pipeline.study.challengers import Challengers
 from pipeline.study.feasibility import Feasibility
+from pipeline.study.first_configuration import choose_first
 from pipeline.study.fits import Fit, read_fits
 from pipeline.study.preparation import Preparation
 from pipeline.study.pruners import make_pruner
@@ -27,8 +24,6 @@ from pipeline.study.time_limit import TimeLimit
 from pipeline.study.trial_budget import TrialBudget
 from pipeline.study.whole_trainings import WholeTrainings
 from pipeline.workers.executor import Executor
-
-_START_DRAWS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +43,7 @@ def check_limits(preparation: Preparation) -> None:
     Raises:
         SettingError: none does.
     """
-    start_params(preparation.space, _feasibility(preparation), seed=preparation.settings.seed)
+    choose_first(preparation.space, _feasibility(preparation), seed=preparation.settings.seed)
 
 
 def _feasibility(preparation: Preparation) -> Feasibility:
@@ -69,34 +64,6 @@ def make_strategy(
     return _STRATEGIES[preparation.settings.strategy](_Setup(preparation, study, limit, executor, say))
 
 
-def start_params(space: SearchSpace, feasibility: Feasibility, *, seed: int) -> Knobs:
-    """Return the first incumbent: the space's first trial, or the first configuration that keeps the limits.
-
-    Raises:
-        SettingError: none does.
-    """
-    given = space.first_params() or [{name: _center(space, name) for name in space.searched}]
-    rng = Random(seed)
-    near = (draw_prior(space, rng) for _ in range(_START_DRAWS))
-    anywhere = (draw_uniform(space, rng) for _ in range(_START_DRAWS))
-    for params in (*given, *near, *anywhere):
-        if feasibility.keeps_limits(params):
-            return params
-    raise SettingError(
-        f"max_parameters must leave a configuration of {space.source}, got {feasibility.max_parameters}; raise it, or "
-        "change the space"
-    )
-
-
-def _center(space: SearchSpace, name: str) -> bool | int | float | str:
-    """Return a knob's default where it lies in the domain, else the middle of the domain's values."""
-    domain, default = space.domain(name), KNOBS[name].default
-    if domain.holds(default):
-        return default
-    points = domain.points(name)
-    return points[len(points) // 2] if points else domain.greatest
-
-
 def _whole_trainings(setup: _Setup) -> Strategy:
     preparation, most = setup.preparation, setup.preparation.settings.max_parameters
     space, keeps_limits = preparation.space, _feasibility(preparation).keeps_limits
@@ -115,35 +82,43 @@ def _brackets(setup: _Setup) -> Strategy:
     preparation, study = setup.preparation, setup.study
     settings, space, data, metric = preparation.settings, preparation.space, preparation.data, preparation.metric
     feasibility = _feasibility(preparation)
-    start = start_params(space, feasibility, seed=settings.seed)
-    knobs, n_steps = space.knobs_of(start), data.n_splits if data.n_splits > 1 else SCHEDULE_STEPS
-    is_timed = settings.timeout_minutes is not None
-    full: Knobs = {"epochs": space.max_epochs} if is_timed and "epochs" in space.searched else {}
-    budgets: TimeBudget | TrialBudget
-    if is_timed:
-        budgets = TimeBudget(
-            study, setup.limit, n_images=len(data.partitions[0].train), n_folds=data.n_splits,
-            batch_size=int(knobs["batch_size"]), most_epochs=space.max_epochs, most_trials=settings.most_trials,
-            n_workers=setup.executor.n_places,
-        )  # fmt: skip
-    else:
-        budgets = TrialBudget(settings.most_trials, full_epochs=int(knobs["epochs"]))
+    start = choose_first(space, feasibility, seed=settings.seed)
+    budgets = _budgets(setup, space.knobs_of(start))
+    full: Knobs = {"epochs": space.max_epochs} if budgets.is_timed and "epochs" in space.searched else {}
 
     def accepts(params: Knobs) -> bool:
-        seconds = budgets.rung_seconds if isinstance(budgets, TimeBudget) else None
+        seconds = budgets.rung_seconds
         is_fast = seconds is None or feasibility.is_fast_enough(params, seconds=seconds, fits=read_fits(study))
         return is_fast and feasibility.keeps_limits(params)
 
-    def make_pruning(survivors: list[Fit]) -> RungPruning:
-        return RungPruning(metric, make_pruner(settings.pruner, max_steps=n_steps), survivors, n_steps)
-
     agenda = Agenda(
-        study, metric, budgets, Story(setup.say, is_timed, metric.name), start={**start, **full}, full=full,
+        study, metric, budgets, Story(setup.say, budgets.is_timed, metric.name), start={**start, **full}, full=full,
         is_slow_starter=feasibility.is_slow_starter, is_feasible=feasibility.is_feasible,
         n_finals=setup.executor.n_devices,
     )  # fmt: skip
     challengers = Challengers(study, space, settings.sampler, settings.seed, accepts)
-    return BracketSearch(metric, agenda, challengers, make_pruning, data.n_splits)
+    return BracketSearch(metric, agenda, challengers, _make_pruning(preparation), data.n_splits)
+
+
+def _budgets(setup: _Setup, knobs: Knobs) -> TimeBudget | TrialBudget:
+    """Return the budget of a search whose first incumbent has these knobs."""
+    settings, data, space = setup.preparation.settings, setup.preparation.data, setup.preparation.space
+    if settings.timeout_minutes is None:
+        return TrialBudget(settings.most_trials, full_epochs=int(knobs["epochs"]))
+    return TimeBudget(
+        setup.study, setup.limit, n_images=len(data.partitions[0].train), n_folds=data.n_splits,
+        batch_size=int(knobs["batch_size"]), most_epochs=space.max_epochs, most_trials=settings.most_trials,
+        n_workers=setup.executor.n_places,
+    )  # fmt: skip
+
+
+def _make_pruning(preparation: Preparation) -> Callable[[list[Fit]], RungPruning]:
+    """Return what makes the pruning of a rung from those that have finished it."""
+    settings, n_splits = preparation.settings, preparation.data.n_splits
+    n_steps = n_splits if n_splits > 1 else SCHEDULE_STEPS
+    return lambda survivors: RungPruning(
+        preparation.metric, make_pruner(settings.pruner, max_steps=n_steps), survivors, n_steps
+    )  # fmt: skip
 
 
 _STRATEGIES: dict[str, Callable[[_Setup], Strategy]] = {"brackets": _brackets, "plain": _whole_trainings}

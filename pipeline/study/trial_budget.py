@@ -39,6 +39,7 @@ class TrialBudget:
     full_epochs: int
 
     is_timed = False
+    rung_seconds = None
     tag = names.BUDGET_EPOCHS
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import optuna
+from optuna.trial import TrialState
 
 from pipeline.evaluation.paired import pack_scores
 from pipeline.knobs.domain import Choices, Range
@@ -16,7 +17,7 @@ from pipeline.knobs.table import Knobs
 from pipeline.study.agenda import Agenda
 from pipeline.study.bracket_search import BracketSearch
 from pipeline.study.challengers import Challengers
-from pipeline.study.fits import BRACKET, RUNG, Fit, read_fits
+from pipeline.study.fits import Curve, Fit, read_fits
 from pipeline.study.pruners import make_pruner
 from pipeline.study.rung_pruning import RungPruning
 from pipeline.study.story import Story
@@ -154,4 +155,10 @@ def rungs_of(fits: list[Fit]) -> list[tuple[int, int, str]]:
     return [(fit.bracket, fit.rung, fit.origin) for fit in fits]
 
 
-__all__ = ["BRACKET", "RUNG", "SPACE", "Simulation", "accuracy", "rungs_of"]
+def fit_of(params: Knobs, *, curve: Curve | None = None, figures: dict[str, float] | None = None) -> Fit:
+    """Return a fit on the lowest rung that has ended, with this curve and these figures."""
+    return Fit(
+        number=0, params=params, state=TrialState.COMPLETE, bracket=1, rung=0, origin="mutation", parent=None,
+        resource=1.0, limit=1.0, value=curve[-1][1] if curve else 0.5, curve=curve or [], figures=figures or {},
+        seconds=1.0, packed_scores="",
+    )  # fmt: skip
