@@ -88,8 +88,7 @@ def _table(board: pd.DataFrame) -> Table:
 def _front_table(front: pd.DataFrame, objectives: Sequence[Objective]) -> Table:
     """Return the members of the Pareto front, the best by the first objective first."""
     first = objectives[0]
-    names = ", ".join(objective.name for objective in objectives)
-    table = Table(title=f"Pareto front of {names}: {len(front)}", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=f"Pareto front: {len(front)}", title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("run", *(_COLUMNS[objective.figure][0] for objective in objectives)):
         table.add_column(name, justify="left" if name == "run" else "right", no_wrap=True)
     for _, row in front.sort_values(first.figure, ascending=first.direction == "minimize").iterrows():
