@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import optuna
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from pipeline.errors import PipelineError
+from pipeline.evaluation.limits import Limits
 from pipeline.evaluation.objectives import Objective
 from pipeline.knobs.space import SearchSpace
 from pipeline.settings import SearchSettings
@@ -22,7 +23,7 @@ from pipeline.tracking.owner import is_alive, this_process
 from pipeline.tracking.parent_run import ParentRun, end_killed_run
 from pipeline.tracking.store import TrackingStore
 from pipeline.training.configuration import Configuration
-from pipeline.training.ending import State
+from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import Metric
 from pipeline.workers.events import Ended, EpochEnd, Report, Verdict
 from pipeline.workers.job import Job
@@ -123,7 +124,7 @@ class Trials:
         if ended.best is not None:
             trial.set_user_attr(VAL_ACCURACY, ended.best.val_accuracy)
         if ended.ending.state is not State.WAITING:
-            ended = self.strategy.conclude(trial, ended)
+            ended = self._judged_by_limits(self.strategy.conclude(trial, ended))
         close_run(self.parent, job, ended.ending)
         self._tell(trial, job, ended)
         self.time.record(self.study, at_once=True)
@@ -181,6 +182,14 @@ class Trials:
             self.study.tell(trial, [one.of(ended.figures) for one in self.objectives])
         else:
             self.study.tell(trial, state=TrialState[state.value])
+
+    def _judged_by_limits(self, ended: Ended) -> Ended:
+        """Return the end of a completed trial with the limit that its figures break as its reason."""
+        limits = Limits(self.settings.max_parameters, self.settings.max_latency_ms)
+        violation = limits.violation(ended.figures)
+        if violation is None or not ended.ending.is_finish:
+            return ended
+        return replace(ended, ending=Ending(Cause.OVER_LIMIT, violation))
 
     def _keeps_model(self, value: float) -> bool:
         if self.settings.keep_models != "best":

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from pipeline.evaluation.latency import LATENCY
-from pipeline.evaluation.limits import Limits
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import Knobs
 from pipeline.settings import SearchSettings
@@ -95,16 +94,13 @@ class WholeTrainings:
         return Ending(Cause.PRUNED, reason) if step < last and trial.should_prune() else None
 
     def conclude(self, trial: optuna.Trial, ended: Ended) -> Ended:
-        """Keep the metric and the constraint with the trial; a completed one over a limit says so in its run."""
+        """Keep the metric and the constraint with the trial; the end stays as it is."""
         if ended.best is not None:
             trial.set_user_attr(VALUE, self.metric.of(ended.best))
-        settings, figures = self.settings, ended.figures
-        if settings.max_latency_ms is not None and LATENCY in figures and takes_constraints(settings.sampler):
-            trial.set_constraint("max_latency_ms", figures[LATENCY] - settings.max_latency_ms)
-        violation = Limits(settings.max_parameters, settings.max_latency_ms).violation(figures)
-        if violation is None or not ended.ending.is_finish:
-            return ended
-        return replace(ended, ending=Ending(Cause.OVER_LIMIT, violation))
+        limit, sampler = self.settings.max_latency_ms, self.settings.sampler
+        if limit is not None and LATENCY in ended.figures and takes_constraints(sampler):
+            trial.set_constraint("max_latency_ms", ended.figures[LATENCY] - limit)
+        return ended
 
     def close(self) -> None:
         """Say nothing."""

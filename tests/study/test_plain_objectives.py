@@ -156,3 +156,11 @@ def test_objectives_are_the_metric_unless_others_are_given() -> None:
 )
 def test_latency_is_measured_for_a_limit_or_as_an_objective(given: dict[str, object], is_measured: bool) -> None:
     assert make_settings(SearchSettings, **given).measures_latency is is_measured
+
+
+@pytest.mark.slow
+def test_trial_of_a_bracket_above_the_latency_says_so_too(workplace: Workplace) -> None:
+    searched(workplace, strategy="brackets", max_latency_ms=0.001, trials=1)
+    (run,) = workplace.runs("trial")
+    assert run.data.tags["pipeline.state"] == "COMPLETE"
+    assert run.data.tags["pipeline.reason"].startswith("over a limit: latency_ms")
