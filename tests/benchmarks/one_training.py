@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 import yaml
 
-DOCUMENTS = Path(__file__).parents[2] / "search_spaces" / "documents"
+from pipeline.paths import DOCUMENTS_DIR, default_data_dir
+
+from .options import CLOCKS
+
 N_CLASSES = 10
 
 
@@ -52,7 +53,7 @@ def measure(request: Request) -> Measured:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: request.cores])
     pixels, labels = load_images(request)
     train = train_by_script if request.precision is None else train_by_pipeline
-    epochs = Epochs(time.process_time if request.clock == "cpu" else time.perf_counter)
+    epochs = Epochs(CLOCKS[request.clock])
     accuracy, val_accuracy = train(request, pixels, labels, epochs)
     speed = request.n_images / median(epochs.seconds[1:] or epochs.seconds)
     return Measured(speed, epochs.total, accuracy, val_accuracy)
@@ -89,7 +90,7 @@ def load_images(request: Request) -> tuple[Any, Any]:
     if request.images == "random":
         noise = np.random.default_rng(0)
         return noise.integers(0, 256, (n_all, 32, 32, 3), np.uint8), noise.integers(0, N_CLASSES, n_all)
-    with np.load(Path(os.environ["PIPELINE_DATA_DIR"]) / "cifar10.npz") as arrays:
+    with np.load(default_data_dir() / "cifar10.npz") as arrays:
         return arrays["x_train"][:n_all], arrays["y_train"][:n_all].reshape(-1)
 
 
@@ -97,7 +98,7 @@ def train_by_script(request: Request, pixels: Any, labels: Any, epochs: Epochs) 
     """Train as the documents' scripts do: arrays of floats into ``fit``."""
     import keras
 
-    model = yaml.safe_load((DOCUMENTS / f"{request.model}.yaml").read_text())
+    model = yaml.safe_load((DOCUMENTS_DIR / f"{request.model}.yaml").read_text())
     epochs.start()
     keras.utils.set_random_seed(request.seed)
     x, y = pixels.astype("float32") / 255, keras.utils.to_categorical(labels, N_CLASSES)
@@ -139,7 +140,7 @@ def train_by_pipeline(request: Request, pixels: Any, labels: Any, epochs: Epochs
     images = make_image_set(name="cifar10", source="benchmark", images=pixels, labels=labels)
     places = np.arange(len(labels))
     split = Split(images, Partition(places[: request.n_images], places[request.n_images :]), "benchmark")
-    model = read_model_file(DOCUMENTS / f"{request.model}.yaml")
+    model = read_model_file(DOCUMENTS_DIR / f"{request.model}.yaml")
     configuration = model_file_configuration(model).with_epochs_at_most(request.epochs)
     result = train(
         build=configuration.bind(split).build, plan=configuration.plan, data=split, metric=get_metric("val_accuracy"),

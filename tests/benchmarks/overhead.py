@@ -1,12 +1,11 @@
 """Where a trial's seconds beyond its training go, cause by cause: digits, the default space's networks.
 
-python -m tests.benchmarks.overhead --trials 6
+Run ``python -m tests.benchmarks.overhead --trials 6`` from the repository root.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +19,8 @@ from typing import Any
 
 import click
 
-from tests.benchmarks.table import draw_bars, markdown_table
+from .options import CLOCKS, clock_option, out_option
+from .report import draw_bars, markdown_table, write_report
 
 TRAINING, TRACING, WORKER, REST = "training", "first epoch's excess (tracing)", "worker start", "everything else"
 CAUSES = {
@@ -186,21 +186,16 @@ def make_table(trials: list[Mapping[str, float]]) -> tuple[str, dict[str, float]
 @click.option("--space", default="search_spaces/digits.yaml", show_default=True, help="Its first trial is trained.")
 @click.option("--epochs", type=int, help="Epochs at most.")
 @click.option("--trials", default=5, show_default=True, help="Trials that are measured, after one that is not.")
-@click.option("--clock", type=click.Choice(["wall", "cpu"]), default="wall", show_default=True,
-              help="Seconds that pass, or of processor time, for a machine with other work to do.")  # fmt: skip
-@click.option("--out", default=Path("benchmarks"), type=click.Path(path_type=Path), show_default=True,
-              help="Folder of overhead.md and overhead.png.")  # fmt: skip
+@clock_option()
+@out_option("overhead")
 def main(space: str, epochs: int | None, trials: int, clock: str, out: Path) -> None:
     """Measure where a trial's seconds beyond its training go."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    chosen = time.process_time if clock == "cpu" else time.perf_counter
     with TemporaryDirectory() as folder:
-        found = measure(space, epochs, Path(folder), trials, chosen)
+        found = measure(space, epochs, Path(folder), trials, CLOCKS[clock])
     table, medians = make_table(found)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "overhead.md").write_text(table + "\n")
-    draw_bars({"beyond the training": medians}, out / "overhead.png", title="Overhead of a trial", unit="seconds")
-    click.echo(table)
+    bars = draw_bars({"beyond the training": medians}, title="Overhead of a trial", unit="seconds")
+    click.echo(write_report(out, "overhead", table, bars))
 
 
 if __name__ == "__main__":

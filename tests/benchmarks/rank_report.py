@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .report import markdown
+from .report import markdown, write_report
 
 _COLOURS = {"prior": "tab:red", "mutation": "tab:orange", "uniform": "tab:blue"}
 _PAIRS = ((0, 2), (1, 2), (0, 1))
@@ -25,10 +25,7 @@ def write_rank_report(folder: Path) -> str:
     table.to_csv(folder / "rank_trainings.csv", index=False)
     correlations = table_of_correlations(table)
     correlations.to_csv(folder / "ranks.csv", index=False)
-    draw_scatter(table, folder / "ranks.png")
-    text = markdown(correlations)
-    (folder / "ranks.md").write_text(text + "\n")
-    return text
+    return write_report(folder, "ranks", markdown(correlations), draw_scatter(table))
 
 
 def table_of_trainings(results: list[dict[str, Any]]) -> pd.DataFrame:
@@ -67,7 +64,7 @@ def _spearman(table: pd.DataFrame, short: int, long: int) -> float:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def draw_scatter(table: pd.DataFrame, path: Path) -> None:
+def draw_scatter(table: pd.DataFrame) -> Figure:
     """Draw accuracy at a shorter budget against a longer one: a panel for each pair, a row for each data set."""
     datasets = list(table["dataset"].unique())
     figure = Figure(figsize=(4 * len(_PAIRS), 3.8 * len(datasets)), layout="constrained")
@@ -85,4 +82,4 @@ def draw_scatter(table: pd.DataFrame, path: Path) -> None:
             )
             axes.grid(alpha=0.3)
     grid[0][0].legend()
-    figure.savefig(path, dpi=120)
+    return figure

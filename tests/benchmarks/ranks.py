@@ -1,6 +1,6 @@
 """Do short trainings rank configurations as long ones do? Rank correlation of three budgets on two data sets.
 
-python -m tests.benchmarks.ranks --configurations 20 --seconds 24 --out benchmark_ranks
+Run ``python -m tests.benchmarks.ranks --configurations 20 --seconds 24`` from the repository root.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 
 import click
 
-from pipeline.knobs.reader import read_space
-from pipeline.model.model_file.documents import find_point
-from pipeline.paths import default_data_dir, space_path
+from pipeline.paths import space_path
 
+from .competitors.spaces import our_space
 from .cores import pin_next, usable_cores
 from .drawing import draw_configurations
+from .options import check_settings, data_dir_option, out_option
 from .rank_report import write_rank_report
 from .rank_training import Comparison, compare
 from .reduced import N_IMAGES, write_reduced
@@ -36,33 +36,31 @@ from .reduced import N_IMAGES, write_reduced
 @click.option("--seed", default=0, type=click.IntRange(min=0), help="Seed of draws, split and trainings.")
 @click.option("--precision", default="auto", help="Floating-point type of the computation.")
 @click.option("--cores", default=None, show_default="the first two", help="Cores, comma-separated.")
-@click.option("--data-dir", type=click.Path(exists=True, file_okay=False), help="Folder with cifar10.npz.")
-@click.option("--out", default="benchmark_ranks", type=click.Path(file_okay=False), help="Folder of results.")
+@data_dir_option()
+@out_option("ranks")
 @click.option("--summarize", is_flag=True, help="Only write tables and figure again.")
-def main(out: str, summarize: bool, cores: str | None, **given: Any) -> None:
+def main(out: Path, summarize: bool, cores: str | None, data_dir: Path, **given: Any) -> None:
     """Train configurations of a space completely at three budgets each, on a core each, and correlate the ranks.
 
     What has been trained already is left out, so that the same command goes on where it stopped.
     """
-    folder = Path(out).resolve()
+    folder = out.resolve()
     if not summarize:
-        folder.mkdir(parents=True, exist_ok=True)
-        _check_same(folder, given)
-        _train_all(folder, list(_comparisons(folder, **given)), usable_cores(cores))
+        check_settings(folder, given)
+        _train_all(folder, list(_comparisons(folder, data_dir, **given)), usable_cores(cores))
     click.echo(write_rank_report(folder))
 
 
 def _comparisons(
-    folder: Path, *, configurations: int, seconds: float, datasets: str, space: str | None, images: int, seed: int,
-    precision: str, data_dir: str | None,
+    folder: Path, data_dir: Path, *, configurations: int, seconds: float, datasets: str, space: str | None, images: int,
+    seed: int, precision: str,
 ) -> Iterator[Comparison]:  # fmt: skip
     for name in datasets.split(","):
         npz = Path(name).resolve()
         if npz.suffix != ".npz":
-            source = Path(data_dir) if data_dir else default_data_dir()
-            npz = write_reduced(name, folder / f"{name}.npz", data_dir=source, n_images=images, factor=2)
-        read = read_space(Path(space) if space else space_path(None, name), find_point=find_point)
-        for number, draw in enumerate(draw_configurations(read, configurations, seed=seed)):
+            npz = write_reduced(name, folder / f"{name}.npz", data_dir=data_dir, n_images=images, factor=2)
+        drawn = draw_configurations(our_space(space_path(space, name)), configurations, seed=seed)
+        for number, draw in enumerate(drawn):
             yield Comparison(str(npz), number, draw.origin, draw.knobs, seconds, seed, precision)
 
 
@@ -82,16 +80,6 @@ def _train_all(folder: Path, comparisons: list[Comparison], cores: list[int]) ->
                 file.write(json.dumps(result) + "\n")
             figures = ", ".join(f"{one['val_accuracy']:.4f} in {one['epochs']} epochs" for one in result["budgets"])
             click.echo(f"{Path(result['dataset']).stem} {result['number']} ({result['origin']}): {figures}")
-
-
-def _check_same(folder: Path, given: dict[str, Any]) -> None:
-    """Keep results of different budgets or draws out of one table."""
-    path = folder / "settings.json"
-    if not path.exists():
-        path.write_text(json.dumps(given, indent=1))
-    known = json.loads(path.read_text())
-    if changed := [name for name, value in given.items() if known.get(name) != value]:
-        raise click.UsageError(f"{folder} has results with another {', '.join(changed)}; give --out another folder")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,21 @@
 """Compare search with its peers: the same images, split, seconds and cores.
 
-python -m tests.benchmarks.search --minutes 20 --seeds 3 --out benchmark
+Run ``python -m tests.benchmarks.search --minutes 20 --seeds 3`` from the repository root.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from pipeline.paths import default_data_dir
-
 from .competitors.registry import COMPETITORS
 from .competitors.task import Task
 from .contest import ROOT, hold_contest
 from .cores import usable_cores
+from .options import check_settings, data_dir_option, out_option
 from .reduced import N_IMAGES, write_reduced
 
 _SPACE = str(ROOT / "search_spaces" / "cifar10.yaml")
@@ -36,13 +34,13 @@ _SPACE = str(ROOT / "search_spaces" / "cifar10.yaml")
 @click.option("--precision", default="auto", help="Of ours, the recipe and peers at our speed.")
 @click.option("--cores", default=None, show_default="the first two",
               help="Cores, comma-separated: a competitor on each at a time.")  # fmt: skip
-@click.option("--data-dir", type=click.Path(exists=True, file_okay=False), help="Folder with cifar10.npz.")
-@click.option("--out", default="benchmark", type=click.Path(file_okay=False), help="Folder of results.")
+@data_dir_option()
+@out_option("search")
 @click.option("--most-epochs", type=click.IntRange(min=1), help="End each after so many epochs: for a trial run.")
 @click.option("--summarize", is_flag=True, help="Only write tables and figure again.")
 def main(
     competitors: str, minutes: float, seeds: int, first_seed: int, images: int, full: bool, dataset: str | None,
-    space: str, precision: str, cores: str | None, data_dir: str | None, out: str, most_epochs: int | None,
+    space: str, precision: str, cores: str | None, data_dir: Path, out: Path, most_epochs: int | None,
     summarize: bool,
 ) -> None:  # fmt: skip
     """Run each competitor with each seed, two at a time on a core each, and write tables and a figure.
@@ -50,12 +48,12 @@ def main(
     Pairs of competitor and seed that have a result are left out, so that the same command goes on where it stopped. The
     budget is the time of the competitor's process, imports and loading included.
     """
-    folder = Path(out).resolve()
+    folder = out.resolve()
     if not summarize:
         names = _chosen(competitors)
         npz = Path(dataset).resolve() if dataset else _cifar10(folder, data_dir, None if full else images)
-        _check_same(folder, {"minutes": minutes, "dataset": str(npz), "space": str(Path(space).resolve())})
         own_space = str(Path(space).resolve())
+        check_settings(folder, {"minutes": minutes, "dataset": str(npz), "space": own_space, "cpus": os.cpu_count()})
         first = Task("", str(npz), own_space, 0, minutes, "", precision, most_epochs=most_epochs)
         tasks = [
             replace(first, competitor=name, seed=seed, folder=str(folder / name / f"seed-{seed}"))
@@ -63,9 +61,9 @@ def main(
             for name in names
         ]
         hold_contest(tasks, usable_cores(cores), click.echo)
-    from .report import write_report
+    from .search_report import write_search_report
 
-    click.echo(write_report(folder))
+    click.echo(write_search_report(folder))
 
 
 def _chosen(listed: str) -> list[str]:
@@ -79,21 +77,10 @@ def _chosen(listed: str) -> list[str]:
     return [name for name in names if COMPETITORS[name].is_installed]
 
 
-def _cifar10(folder: Path, data_dir: str | None, images: int | None) -> Path:
+def _cifar10(folder: Path, data_dir: Path, images: int | None) -> Path:
     name = "cifar10_full.npz" if images is None else f"cifar10_{images}_16x16.npz"
-    source = Path(data_dir) if data_dir else default_data_dir()
-    return write_reduced("cifar10", folder / name, data_dir=source, n_images=images, factor=1 if images is None else 2)
-
-
-def _check_same(folder: Path, settings: dict[str, object]) -> None:
-    """Keep results of different budgets or images out of one table."""
-    path = folder / "settings.json"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**settings, "cpus": os.cpu_count()}, indent=1))
-    known = json.loads(path.read_text())
-    if changed := [name for name, value in settings.items() if known[name] != value]:
-        raise click.UsageError(f"{folder} has results with another {', '.join(changed)}; give --out another folder")
+    factor = 1 if images is None else 2
+    return write_reduced("cifar10", folder / name, data_dir=data_dir, n_images=images, factor=factor)
 
 
 if __name__ == "__main__":

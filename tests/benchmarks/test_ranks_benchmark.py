@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from benchmarks.drawing import draw_configurations
 from benchmarks.rank_report import table_of_correlations, table_of_trainings
 from benchmarks.ranks import main
-from benchmarks.timed_training import Pace
 from pipeline.data.named import load_named
 from pipeline.knobs.reader import read_space
 from pipeline.paths import SPACES_DIR
@@ -36,12 +35,8 @@ def test_draws_are_the_prior_mutations_of_it_and_uniform_ones() -> None:
     assert [draw.origin for draw in draws] == ["prior", *["mutation"] * 5, *["uniform"] * 5]
     assert len({json.dumps(draw.knobs) for draw in draws}) == 11
     assert all(space.domain(name).holds(value) for draw in draws for name, value in draw.knobs.items())
+    assert len({draw.knobs["epochs"] for draw in draws}) == 1
     assert draws == draw_configurations(space, 11, seed=0)
-
-
-def test_epochs_fill_the_seconds_and_are_at_least_one() -> None:
-    pace = Pace(start_seconds=2.0, epoch_seconds=3.0)
-    assert [pace.epochs_within(seconds) for seconds in (1, 24, 96)] == [1, 7, 30]
 
 
 def results(*rows: tuple[float, float, float]) -> list[dict[str, object]]:

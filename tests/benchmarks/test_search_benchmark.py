@@ -10,11 +10,23 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.competitors.progress import read_lines
 from benchmarks.competitors.registry import COMPETITORS
-from benchmarks.report import read_pairs, table_of_results, table_of_times, write_report
 from benchmarks.search import main
+from benchmarks.search_report import read_pairs, table_of_results, table_of_times, write_search_report
 from pipeline.data.named import load_named
 
+SPACE = """
+knobs:
+  blocks: {low: 1, high: 2}
+  filters: {choices: [4, 8]}
+  batch_size: 128
+  optimizer: sgd
+  learning_rate: {low: 1e-3, high: 1, log: true}
+  epochs: {low: 1, high: 3}
+first_trials:
+  - {blocks: 1, filters: 8, learning_rate: 0.05, epochs: 2}
+"""
 INSTALLED = [name for name, one in COMPETITORS.items() if one.is_installed]
 
 
@@ -60,7 +72,7 @@ def test_best_so_far_is_unknown_before_the_first_epoch(results: Path) -> None:
 
 
 def test_report_writes_tables_and_a_figure(results: Path) -> None:
-    assert "| ours | 3 |" in write_report(results)
+    assert "| ours | 3 |" in write_search_report(results)
     assert (results / "search.png").stat().st_size > 10_000
     assert len(pd.read_csv(results / "search_pairs.csv")) == 7
 
@@ -83,17 +95,21 @@ def test_results_of_another_budget_are_not_mixed(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_small_form_runs_every_installed_competitor(tmp_path: Path) -> None:
     train, test = (load_named("digits", tmp_path, part=part) for part in ("train", "test"))
-    dataset, out = tmp_path / "digits.npz", tmp_path / "out"
+    dataset, space, out = tmp_path / "digits.npz", tmp_path / "space.yaml", tmp_path / "out"
+    space.write_text(SPACE)
     np.savez(dataset, x_train=train.images, y_train=train.labels, x_test=test.images, y_test=test.labels)
     # A peer without our prior is covered by the same one with it, but for one.
     names = [name for name in INSTALLED if name in ("ours", "recipe", "optuna") or name.endswith("+prior")]
-    command = ["--competitors", ",".join(names), "--minutes", "3", "--most-epochs", "3", "--seeds", "1"]
-    done = CliRunner().invoke(main, [*command, "--dataset", str(dataset), "--out", str(out)], catch_exceptions=False)
+    command = ["--competitors", ",".join(names), "--minutes", "3", "--most-epochs", "3", "--seeds", "1",
+               "--space", str(space), "--dataset", str(dataset), "--out", str(out)]  # fmt: skip
+    done = CliRunner().invoke(main, command, catch_exceptions=False)
     table = pd.read_csv(out / "search.csv").set_index("competitor")
     assert sorted(table.index) == sorted(names), done.output
     logs = {name: (out / name / "seed-0" / "log.txt").read_text()[-2000:] for name in names}
     assert {name: logs[name] for name in names if table.loc[name, "held_nothing"]} == {}
     assert (table["trainings"] >= 1).all()
     assert (table["killed"] == 0).all(), done.output
-    again = CliRunner().invoke(main, [*command, "--dataset", str(dataset), "--out", str(out)], catch_exceptions=False)
+    rungs = [line["rung"] for line in read_lines(out / "ours" / "seed-0" / "progress.jsonl") if "rung" in line]
+    assert rungs[-1] == "final"
+    again = CliRunner().invoke(main, command, catch_exceptions=False)
     assert "seed 0:" not in again.output  # all of them are finished

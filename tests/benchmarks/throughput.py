@@ -1,6 +1,6 @@
 """Training speed: documents' models by a plain Keras script and by the trainer, interleaved, a process each.
 
-python -m tests.benchmarks.throughput --cores 1 --rounds 3
+Run ``python -m tests.benchmarks.throughput --cores 1 --rounds 3`` from the repository root.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from statistics import fmean, geometric_mean, median, stdev
 
 import click
 
-from tests.benchmarks.one_training import Measured, Request
-from tests.benchmarks.table import draw_bars, markdown_table
+from .one_training import Measured, Request
+from .options import clock_option, out_option
+from .report import draw_bars, markdown_table, write_report
 
+LARGEST_BATCH = 128  # of these models; the others' divide it
 MODELS = ("cifar10_model_1", "cifar10_model_8", "cifar10_search_4")
 
 
@@ -128,27 +130,25 @@ def spread(values: list[float]) -> str:
 @click.option("--models", default=",".join(MODELS), show_default=True, help="Documents' models, separated by commas.")
 @click.option("--rounds", default=3, show_default=True, help="Trainings of each kind, each with a seed of its own.")
 @click.option("--epochs", default=3, show_default=True, help="Epochs of a training; the first is not counted.")
-@click.option("--n-images", default=12_600, show_default=True, help="Training images.")
+@click.option("--n-images", default=12_544, show_default=True,
+              help="Training images, in full batches: the pipeline leaves out what fills none.")  # fmt: skip
 @click.option("--n-validation", default=1_400, show_default=True, help="Validation images.")
 @click.option("--cores", default=1, show_default=True, help="Cores of each training, which run one after another.")
 @click.option("--images", type=click.Choice(["cifar10", "random"]), default="cifar10", show_default=True,
               help="Real ones, of $PIPELINE_DATA_DIR, or made-up ones.")  # fmt: skip
-@click.option("--clock", type=click.Choice(["wall", "cpu"]), default="wall", show_default=True,
-              help="Seconds that pass, or of processor time, for a machine with other work to do.")  # fmt: skip
+@clock_option()
 @click.option("--avx2", is_flag=True, help="Use the kernels of a CPU that has AVX2, but not AVX-512.")
-@click.option("--out", default=Path("benchmarks"), type=click.Path(path_type=Path), show_default=True,
-              help="Folder of throughput.md and throughput.png.")  # fmt: skip
+@out_option("throughput")
 def main(models: str, rounds: int, avx2: bool, out: Path, **request: object) -> None:
     """Measure how fast documents' models are trained by a plain Keras script, and by the pipeline."""
+    if int(str(request["n_images"])) % LARGEST_BATCH:
+        raise click.BadParameter(f"--n-images must be a multiple of {LARGEST_BATCH}, so that all fill their batches")
     plan = Plan(tuple(models.split(",")), rounds, request, avx2)
     for line in plan.run():
         click.echo(line, err=True)
-    table = make_table(plan.figures)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "throughput.md").write_text(table + "\n")
-    bars = {model: {name: speed(found) for name, found in ways.items()} for model, ways in plan.figures.items()}
-    draw_bars(bars, out / "throughput.png", title="Training speed", unit="images/s")
-    click.echo(table)
+    speeds = {model: {name: speed(found) for name, found in ways.items()} for model, ways in plan.figures.items()}
+    bars = draw_bars(speeds, title="Training speed", unit="images/s")
+    click.echo(write_report(out, "throughput", make_table(plan.figures), bars))
 
 
 if __name__ == "__main__":

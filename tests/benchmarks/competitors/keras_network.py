@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.data.whitening import PATCH_SIDE, n_whitening_filters
 from pipeline.knobs.table import KNOBS, Knobs
 
 _SUPPORTED = {
@@ -13,7 +14,7 @@ _SUPPORTED = {
     "batch_norm", "batch_norm_momentum", "activation", "kernel_initializer", "pool_first", "dropout_before_pool",
     "dropout_after_pool", "head", "fc_depth", "fc_units", "fc_growth", "fc_dropout", "augmentation", "batch_size",
     "optimizer", "momentum", "learning_rate", "learning_rate_schedule", "weight_decay", "label_smoothing", "epochs",
-    "early_stopping_patience",
+    "early_stopping_patience", "whitening",
 }  # fmt: skip
 
 
@@ -25,12 +26,19 @@ def check_knobs(knobs: Knobs) -> None:
 
 
 def build_network(knobs: Knobs, *, input_shape: tuple[int, ...], n_classes: int) -> Any:
-    """Return the network, uncompiled; it takes raw uint8 pixels and gives probabilities."""
+    """Return the network, uncompiled; it takes raw uint8 pixels and gives probabilities.
+
+    A whitening layer still needs its weights.
+    """
     import keras
 
     check_knobs(knobs)
     layers = keras.layers
     network = keras.Sequential([keras.Input(input_shape), layers.Rescaling(1 / 255)])
+    if knobs["whitening"]:
+        n_filters = n_whitening_filters(input_shape)
+        network.add(layers.Conv2D(n_filters, PATCH_SIDE, padding="same", trainable=False, name="whitening"))
+        network.add(layers.Activation(knobs["activation"]))
     side, n_blocks = min(input_shape[:2]), int(knobs["blocks"])
     for block in range(n_blocks):
         is_last = block == n_blocks - 1

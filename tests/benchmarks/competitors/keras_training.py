@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.image_set import Array
+from pipeline.data.scaling import fit_scaling
+from pipeline.data.whitening import fit_whitening
 from pipeline.knobs.table import Knobs
 
 from .keras_network import build_network, compile_network
@@ -62,6 +64,9 @@ class KerasTraining:
         images, labels = self.data[:2]
         batch_size = int(knobs["batch_size"])
         network = build_network(knobs, input_shape=images.shape[1:], n_classes=labels.shape[1])
+        if knobs["whitening"]:
+            whitening = fit_whitening(images, fit_scaling("zero_one", images))
+            network.get_layer("whitening").set_weights([whitening.kernel, whitening.bias])
         n_steps = max(1, len(images) // batch_size) if self.task.has_prior else -(-len(images) // batch_size)
         group = min(_MOST_STEPS_AN_EXECUTION, _IMAGES_AN_EXECUTION // batch_size, n_steps) if self.task.has_prior else 1
         return compile_network(network, knobs, n_steps=n_steps * epochs, steps_per_execution=max(1, group))

@@ -35,19 +35,10 @@ def run(task: Task) -> None:
     sys.argv = [
         *("pipeline", "search", "--dataset", task.dataset, "--space", str(space), "--study", _STUDY),
         *("--seed", str(task.seed), "--workers", "1", "--precision", task.precision),
-        *("--timeout-minutes", f"{task.seconds_left() / 60:.4f}", *_limits(task)),
+        *("--timeout-minutes", f"{task.seconds_left() / 60:.4f}"),
+        *(("--trials", "3", "--epochs", str(task.most_epochs)) if task.most_epochs is not None else ()),
     ]
     main()
-
-
-def _limits(task: Task) -> tuple[str, ...]:
-    """Return the options by which the time alone ends the search: needed while trials are 20 by default."""
-    from pipeline.settings import SearchSettings
-
-    if task.most_epochs is not None:
-        return ("--trials", "2", "--epochs", str(task.most_epochs))
-
-    return ("--trials", "100000") if SearchSettings.model_fields["trials"].default == 20 else ()
 
 
 def store_of(task: Task) -> TrackingStore:
@@ -56,9 +47,9 @@ def store_of(task: Task) -> TrackingStore:
 
 
 def held(task: Task) -> TrainingRecord | None:
-    """Return the trial whose model the search holds: the final one, else the best completed one, else the best."""
+    """Return the trial whose model the search holds: the final training, else the best completed one, else the best."""
     records = [one for one in search_trainings(store_of(task), _condition()) if one.model_ids and _in_time(one, task)]
-    final = [one for one in records if one.tags.get("pipeline.rung") == "final"]
+    final = [one for one in records if one.tags.get(names.RUNG) == names.FINAL_RUNG]
     complete = [one for one in records if one.state is State.COMPLETE]
     best = sorted(final or complete or records, key=lambda one: one.metrics["best_val_accuracy"])
     return best[-1] if best else None
@@ -80,7 +71,7 @@ def _points(task: Task) -> Iterator[dict[str, Any]]:
     store = store_of(task)
     runs = sorted(_runs(store), key=lambda run: int(run.info.start_time))
     for number, run in enumerate(runs, start=1):
-        told = {"origin": run.data.tags.get("pipeline.origin"), "rung": run.data.tags.get("pipeline.rung")}
+        told = {"origin": run.data.tags.get(names.ORIGIN), "rung": run.data.tags.get(names.RUNG)}
         yield {"seconds": _seconds(run.info.start_time, task), "training": number, "knobs": run.data.params, **told}
         for point in store.client.get_metric_history(run.info.run_id, "val_accuracy"):
             seconds = _seconds(point.timestamp, task)

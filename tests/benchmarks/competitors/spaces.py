@@ -12,27 +12,32 @@ import yaml
 from pipeline.knobs.domain import Choices, Domain, Range
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
-from pipeline.knobs.table import KNOBS, Knobs, KnobValue, complete
+from pipeline.knobs.table import KNOBS, Knobs, KnobValue
 from pipeline.model.model_file.documents import find_point
 
 BAD_KNOBS: Knobs = {"blocks": 1, "batch_norm": False, "learning_rate": 1e-4}
 
 
-def read_prior(space: Path) -> Knobs:
+def our_space(path: Path) -> SearchSpace:
+    """Read our search space."""
+    return read_space(path, find_point=find_point)
+
+
+def read_prior(path: Path) -> Knobs:
     """Return all knobs of the first configuration of our search space.
 
     Raises:
         ValueError: the space has none.
     """
-    return prior_of(read_space(space, find_point=find_point))
+    space = our_space(path)
+    return space.knobs_of(first_params(space))
 
 
-def prior_of(space: SearchSpace) -> Knobs:
-    """Return all knobs of the first configuration of a space; ValueError where it has none."""
+def first_params(space: SearchSpace) -> Knobs:
+    """Return the searched knobs of the first configuration of a space; ValueError where it has none."""
     if not space.first_trials:
         raise ValueError(f"{space.source}: a benchmark starts from a first configuration; add first_trials")
-    fixed = {name: space.values(name)[0] for name, domain in space.domains.items() if domain.is_fixed}
-    return complete({**fixed, **space.first_trials[0]})
+    return space.first_params()[0]
 
 
 def documents_space() -> SearchSpace:
@@ -65,11 +70,9 @@ def write_bad_space(space: Path, path: Path) -> Path:
     it, and say nothing of these knobs that would lead a search back.
     """
     told: dict[str, Any] = yaml.safe_load(space.read_text())
-    read = read_space(space, find_point=find_point)
-    prior = prior_of(read)
+    read = our_space(space)
     knobs = {**told["knobs"], **{name: _written(_including(read.domain(name), bad)) for name, bad in BAD_KNOBS.items()}}
-    searched = [name for name, domain in read.searched.items()]
-    first = {name: prior[name] for name in searched} | BAD_KNOBS
+    first = {**first_params(read), **BAD_KNOBS}
     path.write_text(yaml.safe_dump({**told, "knobs": knobs, "first_trials": [first]}, sort_keys=False))
     return path
 
