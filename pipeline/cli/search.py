@@ -12,7 +12,7 @@ from pipeline.settings import SearchSettings, make_settings
 def search(**given: Any) -> None:
     """Run a study, or continue it.
 
-    Repeating the command resumes the study; a larger --trials extends it.
+    Repeating the command resumes the study; a larger --trials or --timeout-minutes extends it.
     """
     import time
     from pathlib import Path

@@ -37,7 +37,10 @@ def print_summary(outcome: SearchOutcome) -> None:
     console = make_console()
     board = outcome.leaderboard
     if outcome.n_run == 0:
-        console.print("No trial was run: the study has its trials, or its time was up. A larger --trials extends it.")
+        console.print(
+            "No trial was run: the study has its trials, or its time was up. A larger --trials or --timeout-minutes "
+            "extends it."
+        )
     print_board(board)
     if outcome.objectives and len(board):
         console.print(_front_table(board[board[ON_FRONT]], outcome.objectives))

@@ -17,7 +17,7 @@ _DEFAULT_TRIALS, _UNBOUNDED = 20, 10**9
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
 PRUNERS: tuple[str, ...] = get_args(Pruner)
 OBJECTIVES = ("val_accuracy", "val_loss", "n_parameters", "latency_ms")
-_PLAIN_SAMPLERS = ("grid", "nsga2")  # of whole trainings alone
+_PLAIN_SAMPLERS = ("grid", "cmaes", "nsga2")  # whose next point follows from all that they proposed before
 _SINGLE_SAMPLERS = ("gp", "cmaes")  # of a single objective alone
 
 
@@ -39,7 +39,7 @@ class SearchSettings(TrainingSettings):
         meaning="Time of the study in minutes, over all commands; it ends with a finished model.",
     )  # fmt: skip
     strategy: Strategy = option(
-        "brackets", group="Search", shown="brackets; with sampler grid or nsga2, or objectives, plain",
+        "brackets", group="Search", shown="brackets; with sampler grid, cmaes or nsga2, or objectives, plain",
         meaning="brackets: challengers race an incumbent over short complete schedules, the winner trains in full; "
         "plain: Optuna's sampler and pruner over whole trainings.",
     )  # fmt: skip
@@ -121,8 +121,8 @@ class SearchSettings(TrainingSettings):
     @classmethod
     def _sampler_fits_the_strategy(cls, sampler: str, others: ValidationInfo) -> str:
         is_plain = others.data.get("strategy") == "plain"
-        if sampler == "nsga2" and not is_plain:
-            raise ValueError("may be nsga2 with strategy plain only: its generations are of whole trainings")
+        if sampler in _PLAIN_SAMPLERS and not is_plain:
+            raise ValueError(f"may be {sampler} with strategy plain only: brackets mix its proposals with others")
         if sampler == "grid" and is_plain and others.data.get("max_parameters") is not None:
             raise ValueError("must not be grid with max_parameters: a grid has all of its points, so limit the space")
         return sampler

@@ -64,5 +64,5 @@ class Challengers:
             if place < len(given):
                 yield PRIOR, lambda _: given[place]
             origin = PRIOR
-        yield origin, draws[origin]
-        yield MUTATION, draws[MUTATION]
+        for source in dict.fromkeys((origin, MUTATION, UNIFORM)):
+            yield source, draws[source]

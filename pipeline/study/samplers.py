@@ -95,9 +95,12 @@ def make_sampler(name: str, space: SearchSpace, *, seed: int, draw: int) -> Base
 
 
 def propose(study: optuna.Study, name: str, space: SearchSpace, *, seed: int, draw: int) -> Knobs:
-    """Return what the sampler proposes next: it is asked in a copy of the study, which may be dropped."""
+    """Return what the sampler proposes next: it is asked in a copy of the study, which may be dropped.
+
+    One that follows a sequence (quasi-Monte Carlo) gets another sequence for each draw.
+    """
     copy = optuna.create_study(directions=study.directions)
-    copy.sampler = make_sampler(name, space, seed=seed, draw=draw)
+    copy.sampler = make_sampler(name, space, seed=derive_seed(seed, draw), draw=draw)
     copy.add_trials([trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()])
     trial = copy.ask()
     space.suggest(trial)

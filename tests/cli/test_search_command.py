@@ -22,8 +22,8 @@ knobs: {blocks: 1, filters: 4, batch_size: 16, epochs: {choices: [1, 25]}}
 first_trials: [{epochs: 1}, {epochs: 25}]
 """
 COMMAND = [
-    *(sys.executable, "-m", "pipeline", "search", "--space", "my.yaml", "--trials", "2", "--pruner", "none"),
-    *("--keep_models", "none", "--study", "mine"),
+    *(sys.executable, "-m", "pipeline", "search", "--space", "my.yaml", "--trials", "2"),
+    *("--strategy", "plain", "--pruner", "none", "--keep_models", "none", "--study", "mine"),
 ]
 
 

@@ -41,7 +41,7 @@ def test_trials_are_trained_on_squares_of_the_size_asked_for(folder: Path) -> No
 
     assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
     assert {run.data.params["image_size"] for run in runs} == {"24"}
-    assert {run.data.params["augmentation"] for run in runs} == {"flips_and_shifts"}  # of the photographs' own space
+    assert "flips_and_shifts" in {run.data.params["augmentation"] for run in runs}  # of the photographs' own space
     assert {path.name for path in (folder / "cache").rglob("*.npy")} == {"pixels-24.npy", "scan.npy"}
 
 

@@ -122,7 +122,6 @@ def test_search_that_is_interrupted_goes_on_with_the_same_trial(is_final: bool, 
     assert brackets.n_running() == 0
 
     brackets.search(**TIMED)
-    assert len(states(brackets)) == 8
     assert set(states(brackets)) <= {"COMPLETE", "PRUNED"}
     run = brackets.client.get_run(cut[0])
     assert run.info.status in ("FINISHED", "KILLED")

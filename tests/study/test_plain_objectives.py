@@ -99,6 +99,7 @@ def test_study_does_not_go_on_with_other_objectives(
         place.search(objectives=objectives, trials=9)
 
 
+@pytest.mark.slow
 def test_no_larger_network_is_trained_and_larger_first_trials_are_left_out_with_a_note(limited: Workplace) -> None:
     runs = limited.runs("trial")
     assert len(runs) == 3
@@ -108,6 +109,7 @@ def test_no_larger_network_is_trained_and_larger_first_trials_are_left_out_with_
     assert notes == ["1 of the 2 first trials have more than 3,000 parameters and are left out"]
 
 
+@pytest.mark.slow
 def test_trial_above_the_latency_is_completed_says_so_and_breaks_a_constraint(limited: Workplace) -> None:
     for run, trial in zip(limited.runs("trial"), study_of(limited).trials, strict=True):
         latency = run.data.metrics["latency_ms"]

@@ -16,7 +16,7 @@ from pipeline.knobs.table import KNOBS, Knobs
 from pipeline.settings import PRUNERS, SAMPLERS
 from pipeline.study import pruners, samplers
 from pipeline.study.pruners import ReachablePruner, make_pruner
-from pipeline.study.samplers import check_sampler, is_exhausted, make_sampler
+from pipeline.study.samplers import check_sampler, is_exhausted, make_sampler, propose
 
 MIXED = SearchSpace(
     source="mixed.yaml",
@@ -245,3 +245,12 @@ def test_patient_pruner_waits_longer_than_the_median_pruner() -> None:
     assert epochs[0] is not None
     assert epochs[1] is not None
     assert epochs[0] < epochs[1]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
+def test_proposals_outside_the_study_differ_from_draw_to_draw_and_leave_no_trial(sampler: str) -> None:
+    study = optuna.create_study(direction="maximize")
+    proposed = [propose(study, sampler, MIXED, seed=0, draw=draw) for draw in range(5)]
+    assert len({str(params) for params in proposed}) == 5
+    assert proposed[2] == propose(study, sampler, MIXED, seed=0, draw=2)
+    assert study.get_trials() == []
