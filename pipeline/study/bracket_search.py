@@ -81,7 +81,9 @@ class BracketSearch:
             share, value = report.epoch.share, self.metric.of(report.epoch)
         else:
             share, value = report.fold / self.n_folds, self.metric.of(report.best)
-        curve = self._curves.setdefault(trial.number, [])
+        known_points = self._curves.get(trial.number, [])  # where its worker died, some come again
+        curve = [point for point in known_points if point[0] < share]
+        self._curves[trial.number] = curve
         best = value if not curve or self.metric.is_better(value, curve[-1][1]) else curve[-1][1]
         curve.append((share, best))
         known = trial.user_attrs

@@ -44,7 +44,9 @@ class RungPruning:
 
     def is_hopeless(self, number: int, curve: Curve) -> bool:
         """Tell whether the pruner would stop a training after the last point of its ``curve``."""
-        trial, reported = self._trials.setdefault(number, (self._study.ask(), set()))
+        if number not in self._trials:
+            self._trials[number] = self._study.ask(), set()
+        trial, reported = self._trials[number]
         for before, now in _pairs(curve):
             for step, value in self._between(before, now):
                 if step not in reported:

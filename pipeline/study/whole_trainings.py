@@ -111,4 +111,5 @@ class WholeTrainings:
             trial.number, set(trial.storage.get_trial(trial._trial_id).intermediate_values)
         )
         if step not in known:
+            known.add(step)
             trial.report(value, step)

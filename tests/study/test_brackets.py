@@ -9,6 +9,9 @@ from simulation import SPACE, Simulation, accuracy, rungs_of
 
 from pipeline.knobs.table import Knobs
 from pipeline.study.fits import FINAL, Fit
+from pipeline.training.result import Epoch
+from pipeline.workers.events import EpochEnd
+from pipeline.workers.job import Job
 
 GOOD_START: Knobs = {"learning_rate": 0.1, "filters": 32, "epochs": 200}
 
@@ -202,3 +205,14 @@ def test_same_seed_repeats_the_same_fits(minutes: float | None) -> None:
     ours, theirs = first.run(first.strategy()), second.run(second.strategy())
     assert [fit.params for fit in ours] == [fit.params for fit in theirs]
     assert SPACE.first_trials[0]["filters"] == ours[0].params["filters"]
+
+
+def test_epochs_that_come_again_after_the_death_of_a_worker_count_once() -> None:
+    simulation = Simulation(trials=8)
+    strategy = simulation.strategy()
+    trial = simulation._ask(strategy)
+    assert trial is not None
+    job = Job("trial-0", None, seed=0, tags={}, number=trial.number)
+    for share in (0.25, 0.5, 0.25, 0.5, 0.75):
+        strategy.judge(trial, job, EpochEnd(trial.number, 1, Epoch(1, 1.0, share, 1.0, share, 0.1, 1.0, share=share)))
+    assert strategy._curves[trial.number] == [(0.25, 0.25), (0.5, 0.5), (0.75, 0.75)]
