@@ -160,7 +160,7 @@ def rank_finalists(
     ranked = [_finalist(one, complete[one.run_id], metric) for one in finalists if one.run_id in complete]
     if not ranked:
         raise TrainingsFailed("no finalist completed its trainings with all seeds; their runs have the reasons")
-    return sorted(ranked, key=lambda one: one.mean_score, reverse=metric.direction == "maximize")
+    return sorted(ranked, key=lambda one: metric.loss_of(one.mean_score))
 
 
 def _finalist(training: TrainingRecord, runs: Sequence[TrainingRecord], metric: Metric) -> Finalist:

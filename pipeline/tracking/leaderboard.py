@@ -68,10 +68,8 @@ def _ended_trainings(store: TrackingStore, split: str) -> list[TrainingRecord]:
 
 
 def _ranked(trainings: Iterable[TrainingRecord], metric: Metric, study: str | None) -> list[TrainingRecord]:
-    sign = -1 if metric.direction == "maximize" else 1
-
     def place(training: TrainingRecord) -> tuple[bool, bool, float, str]:
-        value = sign * training.metrics.get(f"best_{metric.name}", math.nan)
+        value = metric.loss_of(training.metrics.get(f"best_{metric.name}", math.nan))
         is_missing = math.isnan(value)
         return training.state is State.FAIL, is_missing, 0 if is_missing else value, training.name
 

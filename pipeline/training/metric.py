@@ -30,6 +30,10 @@ class Metric:
             return True
         return value > than if self.direction == "maximize" else value < than
 
+    def loss_of(self, value: float) -> float:
+        """Return ``value`` with its sign such that less is better."""
+        return -value if self.direction == "maximize" else value
+
     def best(self, epochs: Sequence[T]) -> T:
         """Return the first of those epochs, one or more, whose figure of this name is the best."""
         choose = max if self.direction == "maximize" else min
