@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from statistics import median
 
-from pipeline.evaluation.latency import LATENCY
+from pipeline.evaluation.limits import Limits
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import Knobs
 from pipeline.model.cost import Cost, estimate_cost
@@ -23,19 +23,16 @@ class Feasibility:
     space: SearchSpace
     image_shape: tuple[int, ...]
     n_classes: int
-    max_parameters: int | None
-    max_latency_ms: float | None
+    limits: Limits
 
     def keeps_limits(self, params: Knobs) -> bool:
         """Tell whether a network keeps the limit of parameters; one whose number is not known in advance does."""
-        n_parameters = None if self.max_parameters is None else self._cost(params).n_parameters
-        return n_parameters is None or self.max_parameters is None or n_parameters <= self.max_parameters
+        n_parameters = None if self.limits.max_parameters is None else self._cost(params).n_parameters
+        return n_parameters is None or self.limits.violation({"n_parameters": n_parameters}) is None
 
     def is_feasible(self, fit: Fit) -> bool:
         """Tell whether what was measured of a fit keeps the limits."""
-        too_large = fit.figures.get("n_parameters", 0) > (self.max_parameters or float("inf"))
-        too_slow = fit.figures.get(LATENCY, 0) > (self.max_latency_ms or float("inf"))
-        return not too_large and not too_slow
+        return self.limits.violation(fit.figures) is None
 
     def is_fast_enough(self, params: Knobs, *, seconds: float, fits: list[Fit]) -> bool:
         """Tell whether a configuration can be expected to make enough steps in so many seconds.

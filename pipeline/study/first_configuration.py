@@ -27,8 +27,8 @@ def choose_first(space: SearchSpace, feasibility: Feasibility, *, seed: int) -> 
         if feasibility.keeps_limits(params):
             return params
     raise SettingError(
-        f"max_parameters must leave a configuration of {space.source}, got {feasibility.max_parameters}; raise it, or "
-        "change the space"
+        f"max_parameters must leave a configuration of {space.source}, got {feasibility.limits.max_parameters}; raise "
+        "it, or change the space"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import optuna
 
+from pipeline.evaluation.limits import Limits
 from pipeline.knobs.table import Knobs
 from pipeline.study.agenda import Agenda
 from pipeline.study.bracket_search import BracketSearch
@@ -49,7 +50,10 @@ def check_limits(preparation: Preparation) -> None:
 def _feasibility(preparation: Preparation) -> Feasibility:
     images, settings = preparation.data.images, preparation.settings
     return Feasibility(
-        preparation.space, images.input_shape, len(images.class_names), settings.max_parameters, settings.max_latency_ms
+        preparation.space,
+        images.input_shape,
+        len(images.class_names),
+        Limits(settings.max_parameters, settings.max_latency_ms),
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 from simulation import fit_of
 
 from pipeline.errors import SettingError
+from pipeline.evaluation.limits import Limits
 from pipeline.knobs.domain import Choices
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import Knobs
@@ -30,8 +31,7 @@ SMALL: Knobs = {
 
 
 def feasibility(*, shape: tuple[int, ...] = (16, 16, 3), **limits: float | None) -> Feasibility:
-    given = {"max_parameters": None, "max_latency_ms": None, **limits}
-    return Feasibility(SPACE, shape, 10, given["max_parameters"], given["max_latency_ms"])  # type: ignore[arg-type]
+    return Feasibility(SPACE, shape, 10, Limits(**limits))  # type: ignore[arg-type]
 
 
 def test_network_above_the_limit_of_parameters_is_refused_before_it_is_trained() -> None:
@@ -86,6 +86,6 @@ def test_space_without_first_trials_starts_with_defaults_where_they_lie_in_the_d
 
 def test_limit_that_no_configuration_keeps_is_refused_in_one_line() -> None:
     only_blocks = SearchSpace("s.yaml", {"filters": Choices((64, 128))})
-    judge = Feasibility(only_blocks, (16, 16, 3), 10, 10, None)
+    judge = Feasibility(only_blocks, (16, 16, 3), 10, Limits(max_parameters=10))
     with pytest.raises(SettingError, match=r"max_parameters must leave a configuration of s\.yaml, got 10; raise it"):
         choose_first(only_blocks, judge, seed=0)
