@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -39,7 +39,6 @@ class WholeTrainings:
     n_folds: int
     first: tuple[Knobs, ...] = ()
     keeps_limits: Callable[[Knobs], bool] | None = None
-    _reported: dict[int, set[int]] = field(default_factory=dict)
 
     grace_seconds = 0.0
 
@@ -90,7 +89,8 @@ class WholeTrainings:
         else:
             value, step, last = self.metric.of(report.best), report.fold, self.n_folds
             reason = f"{self.metric.name} of the first {step} folds is worse than the best trial's"
-        self._report(trial, value, step)
+        if step not in trial.storage.get_trial(trial._trial_id).intermediate_values:  # as one that goes on may have it
+            trial.report(value, step)
         return Ending(Cause.PRUNED, reason) if step < last and trial.should_prune() else None
 
     def conclude(self, trial: optuna.Trial, ended: Ended) -> Ended:
@@ -104,12 +104,3 @@ class WholeTrainings:
 
     def close(self) -> None:
         """Say nothing."""
-
-    def _report(self, trial: optuna.Trial, value: float, step: int) -> None:
-        """Report a value, unless a trial that goes on had reported it before."""
-        known = self._reported.setdefault(
-            trial.number, set(trial.storage.get_trial(trial._trial_id).intermediate_values)
-        )
-        if step not in known:
-            known.add(step)
-            trial.report(value, step)
