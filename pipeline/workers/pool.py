@@ -201,11 +201,10 @@ class Pool:
             if seconds is None or not worker.start:
                 continue
             late = time.time() - worker.start - _OVERDUE_FACTOR * seconds * worker.n_folds - _OVERDUE_SECONDS
-            if late > 0 and not worker.is_stopped:
-                worker.is_stopped = True
-                self.executor.send(number, Stop(Ending(Cause.TIME_UP, "it took much longer than its budget")))
-            elif late > _STOP_PATIENCE_SECONDS:
+            if late > _STOP_PATIENCE_SECONDS and worker.is_stopped:
                 self._end_hung(number, worker)
+            elif late > 0:
+                self._stop_worker(number, Ending(Cause.TIME_UP, "it took much longer than its budget"))
 
     def _end_hung(self, number: int, worker: _Worker) -> None:
         assert worker.job is not None
@@ -217,10 +216,15 @@ class Pool:
         self._count(ending)
 
     def _stop(self, ending: Ending) -> None:
-        for number, worker in self._workers.items():
-            if worker.job is not None and not worker.is_stopped:
-                worker.is_stopped = True
-                self.executor.send(number, Stop(ending))
+        for number in self._workers:
+            self._stop_worker(number, ending)
+
+    def _stop_worker(self, number: int, ending: Ending) -> None:
+        """Tell a worker once to stop its job."""
+        worker = self._workers[number]
+        if worker.job is not None and not worker.is_stopped:
+            worker.is_stopped = True
+            self.executor.send(number, Stop(ending))
 
     def _end_workers(self) -> None:
         """Have trainings at work pause, wait for their ends, and end all processes whatever happens."""
