@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import optuna
@@ -36,43 +37,38 @@ class Agenda:
     is_slow_starter: IsSlowStarter
     is_feasible: Callable[[Fit], bool]
     n_finals: int = 1
-    _fits: list[Fit] | None = None
-    _wanted: tuple[Wanted, ...] | None = None
 
-    @property
+    @cached_property
     def fits(self) -> list[Fit]:
         """The fits so far."""
-        if self._fits is None:
-            self._fits = read_fits(self.study)
-        return self._fits
+        return read_fits(self.study)
 
-    @property
+    @cached_property
     def wanted(self) -> tuple[Wanted, ...]:
         """The fits that may start now; none where those at work decide what follows."""
-        if self._wanted is None:
-            self._wanted = self._next_fits()
-        return self._wanted
+        return self._next_fits()
 
-    def forget(self) -> None:
-        """Read the trials anew when next asked: one of them has changed."""
-        self._fits = self._wanted = None
-
-    @property
+    @cached_property
     def rules(self) -> Brackets:
         """The rules of the brackets, on the rungs as far as they are known."""
         return self._rules(self.budgets.ladder(self.fits))
 
-    @property
-    def start_number(self) -> int | None:
-        """Number of the first configuration; None before it was started."""
-        return next((fit.number for fit in self.fits if fit.bracket == 0 and fit.origin == PRIOR), None)
-
-    @property
+    @cached_property
     def incumbent(self) -> Fit | None:
         """The first fit of the present incumbent; None before there is one."""
         if self.start_number is None:
             return None
         return self._fit(self._standing(self.start_number).incumbent)
+
+    def forget(self) -> None:
+        """Read the trials anew when next asked: one of them has changed."""
+        for name in ("fits", "wanted", "rules", "incumbent"):
+            self.__dict__.pop(name, None)
+
+    @property
+    def start_number(self) -> int | None:
+        """Number of the first configuration; None before it was started."""
+        return next((fit.number for fit in self.fits if fit.bracket == 0 and fit.origin == PRIOR), None)
 
     @property
     def is_final(self) -> bool:
@@ -97,7 +93,7 @@ class Agenda:
         start, explored = self.start_number, self._explored()
         if start is not None and explored is not None:
             winner = self._winner(start, self._standing(start).incumbent, _meeting(explored))
-            self.story.close(self.fits, self.rules, start, winner)
+            self.story.close(self.rules, start, winner)
 
     def _next_fits(self) -> tuple[Wanted, ...]:
         start, ladder = self.start_number, self.budgets.ladder(self.fits)
@@ -107,26 +103,26 @@ class Agenda:
         missing = self._missing(ladder, [start])
         if missing is not None:
             return missing
-        while (standing := self._standing(start)).phase == "over" and self._explored() is None:
+        while (standing := self._standing(start)).is_over and self._explored() is None:
             self._open_bracket(standing)
-        if standing.phase != "over":
+        if not standing.is_over:
             return standing.wanted
         meeting = _meeting(self._explored())
         missing = self._missing(meeting, [standing.incumbent, start])
         return self._finals(self._winner(start, standing.incumbent, meeting)) if missing is None else missing
 
     def _rules(self, ladder: Ladder) -> Brackets:
-        return Brackets(ladder, self.metric, self.is_slow_starter, self.is_feasible)
+        return Brackets(ladder, self.metric, self.fits, self.is_slow_starter, self.is_feasible)
 
     def _standing(self, start: int) -> Standing:
-        return self.rules.standing(self.fits, self.study.user_attrs.get(SIZES, []), start=start)
+        return self.rules.standing(self.study.user_attrs.get(SIZES, []), start=start)
 
     def _missing(self, ladder: Ladder, configurations: list[int]) -> tuple[Wanted, ...] | None:
         """Return the fits that these configurations lack on the first rung; None where all have ended there."""
         if not ladder:
             return None
         rung, rules = min(ladder), self._rules(ladder)
-        found = {one: rules.fit_of(self.fits, one, rung) for one in dict.fromkeys(configurations)}
+        found = {one: rules.fit_of(one, rung) for one in dict.fromkeys(configurations)}
         if all(fit is not None and fit.has_ended for fit in found.values()):
             return None
         at_work = {fit.configuration for fit in self.fits if not fit.has_ended}
@@ -139,13 +135,13 @@ class Agenda:
         return explored if explored and explored["limit"] >= self.budgets.limit else None
 
     def _open_bracket(self, standing: Standing) -> None:
-        size = self.budgets.next_bracket(self.fits, standing, self.rules)
+        size = self.budgets.next_bracket(standing, self.rules)
         if isinstance(size, str):
             self._end_exploring(standing, size)
             return
         sizes = [*self.study.user_attrs.get(SIZES, []), size]
         self.study.set_user_attr(SIZES, sizes)
-        self.story.open(len(sizes), size, standing, self.fits, self.rules)
+        self.story.open(len(sizes), size, standing, self.rules)
 
     def _end_exploring(self, standing: Standing, reason: str) -> None:
         is_same = standing.incumbent == self.start_number
@@ -157,7 +153,7 @@ class Agenda:
         """Return the incumbent, unless the first configuration beat it where they met once more."""
         if not meeting:
             return incumbent
-        difference = self._rules(meeting).difference(self.fits, start, incumbent, min(meeting))
+        difference = self._rules(meeting).difference(start, incumbent, min(meeting))
         return start if difference is not None and difference.is_gain else incumbent
 
     def _finals(self, winner: int) -> tuple[Wanted, ...]:
@@ -173,9 +169,8 @@ class Agenda:
 
     def _ranking(self, winner: int) -> list[int]:
         """Return the configurations: the winner first, the others by their highest rung and the metric on it."""
-        sign = 1 if self.metric.direction == "maximize" else -1
         valued = [fit for fit in self.fits if fit.value is not None and fit.rung != FINAL]
-        ranked = sorted(valued, key=lambda fit: (fit.rung, sign * (fit.value or 0.0)), reverse=True)
+        ranked = sorted(valued, key=lambda fit: (-fit.rung, self.metric.loss_of(fit.value or 0.0)))
         return list(dict.fromkeys([winner, *(fit.configuration for fit in ranked)]))
 
     def _fit(self, number: int) -> Fit:

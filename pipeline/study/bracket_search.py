@@ -122,11 +122,13 @@ class BracketSearch:
         return self.challengers.make(wanted, self.agenda.fits, self.agenda.incumbent)
 
     def _attributes(self, fit: Wanted, budget: Budget) -> dict[str, object]:
-        resource = fit.resource if budget.seconds is None else budget.seconds * self.n_folds
+        resource = fit.resource
+        if resource is None and budget.seconds is not None:  # of the final training: what is left of the time
+            resource = budget.seconds * self.n_folds
         return {
             attributes.BRACKET: fit.bracket, attributes.RUNG: fit.rung, attributes.ORIGIN: fit.origin,
             attributes.PARENT: fit.parent, attributes.LIMIT: self.agenda.budgets.limit,
-            attributes.RESOURCE: resource if fit.resource is None else fit.resource,
+            attributes.RESOURCE: resource,
         }  # fmt: skip
 
     def _is_challenge(self, known: Mapping[str, Any]) -> bool:
@@ -159,7 +161,7 @@ class BracketSearch:
         """Return how a challenger lost its rung to the incumbent; None where it did not, and of a final training."""
         if fit.rung == FINAL or fit.configuration == incumbent:
             return None
-        difference = self.agenda.rules.difference(self.agenda.fits, fit.configuration, incumbent, fit.rung)
+        difference = self.agenda.rules.difference(fit.configuration, incumbent, fit.rung)
         if difference is None or difference.mean >= 0:
             return None
         return f"lost rung {rung_name(fit.rung)} to trial {incumbent}: {difference}"

@@ -8,8 +8,8 @@ every challenger has to beat, as in racing (Hutter et al., SMAC, 2011).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from pipeline.evaluation.paired import Difference, paired_difference
 from pipeline.knobs.table import Knobs
@@ -57,17 +57,20 @@ class Closed:
 
 @dataclass(frozen=True)
 class Standing:
-    """How brackets stand: the incumbent, those that are over, and what the open one wants to start now."""
+    """How brackets stand: the incumbent, those that are over, and what the open one wants to start now.
+
+    ``is_over`` where no bracket is open.
+    """
 
     incumbent: int
-    closed: tuple[Closed, ...]
-    wanted: tuple[Wanted, ...]
-    phase: Literal["challengers", "promotions", "over"]
+    closed: tuple[Closed, ...] = ()
+    wanted: tuple[Wanted, ...] = ()
+    is_over: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Brackets:
-    """The rules of a race.
+    """The rules of a race, applied to the ``fits`` of a study.
 
     ``is_slow_starter`` tells whether the first configuration starts slower than the second, ``is_feasible`` whether a
     fit keeps the limits of the search: one that does not goes no further.
@@ -75,89 +78,100 @@ class Brackets:
 
     ladder: Ladder
     metric: Metric
+    fits: Sequence[Fit]
     is_slow_starter: IsSlowStarter
-    is_feasible: Callable[[Fit], bool] = lambda fit: True
+    is_feasible: Callable[[Fit], bool]
 
-    def standing(self, fits: Sequence[Fit], sizes: Sequence[int], *, start: int) -> Standing:
+    def standing(self, sizes: Sequence[int], *, start: int) -> Standing:
         """Return how brackets of these sizes stand; they count from 1, and trial ``start`` is the first incumbent."""
         incumbent = start
         closed: list[Closed] = []
         for bracket, size in enumerate(sizes, start=1):
-            end = self._race(fits, bracket, size, incumbent)
+            end = self._race(bracket, size, incumbent)
             if isinstance(end, Standing):
-                return Standing(end.incumbent, tuple(closed), end.wanted, end.phase)
+                return replace(end, closed=tuple(closed))
             closed.append(end)
             incumbent = end.winner
-        return Standing(incumbent, tuple(closed), (), "over")
+        return Standing(incumbent, tuple(closed), is_over=True)
 
-    def fit_of(self, fits: Sequence[Fit], configuration: int, rung: int) -> Fit | None:
+    def fit_of(self, configuration: int, rung: int) -> Fit | None:
         """Return the fit of a configuration on a rung, at its length; None where none was started."""
-        place = configuration, rung, self.ladder.get(rung)
-        found = [fit for fit in fits if (fit.configuration, fit.rung, fit.resource) == place]
-        return found[-1] if found else None
+        return self._by_place.get((configuration, rung, self.ladder.get(rung)))
 
-    def difference(self, fits: Sequence[Fit], first: int, second: int, rung: int) -> Difference | None:
+    def difference(self, first: int, second: int, rung: int) -> Difference | None:
         """Return how much better the first configuration is on a rung; None where one has not finished there."""
-        ours, theirs = self.fit_of(fits, first, rung), self.fit_of(fits, second, rung)
+        ours, theirs = self.fit_of(first, rung), self.fit_of(second, rung)
         if ours is None or theirs is None or not (ours.has_finished_schedule and theirs.has_finished_schedule):
             return None
         if not self.is_feasible(theirs):
             return None
         return paired_difference(ours.scores, theirs.scores)
 
-    def _race(self, fits: Sequence[Fit], bracket: int, size: int, incumbent: int) -> Closed | Standing:
+    @cached_property
+    def _by_place(self) -> dict[tuple[int, int, float | None], Fit]:
+        """The last fit of each configuration, rung and length."""
+        return {(fit.configuration, fit.rung, fit.resource): fit for fit in self.fits}
+
+    @cached_property
+    def _params(self) -> dict[int, Knobs]:
+        """The parameters of each fit by its number."""
+        return {fit.number: fit.params for fit in self.fits}
+
+    @cached_property
+    def _entrants(self) -> dict[int, list[Fit]]:
+        """The challengers of each bracket, on its lowest rung."""
+        lowest, found = min(self.ladder), dict[int, list[Fit]]()
+        for fit in self.fits:
+            if fit.rung == lowest and fit.origin != PROMOTION:
+                found.setdefault(fit.bracket, []).append(fit)
+        return found
+
+    def _race(self, bracket: int, size: int, incumbent: int) -> Closed | Standing:
         first, *others = self.ladder
-        entrants = [fit for fit in fits if fit.bracket == bracket and fit.rung == first and fit.origin != PROMOTION]
+        entrants = self._entrants.get(bracket, [])
         places = range(len(entrants), size)
         if places or not all(fit.has_ended for fit in entrants):
             new = tuple(Wanted(bracket, first, self.ladder[first], origin="", place=place) for place in places)
-            return Standing(incumbent, (), new, "challengers")
+            return Standing(incumbent, wanted=new)
         field, rung = [fit.configuration for fit in entrants], first
         for following in others:
-            field = self._promoted(fits, field, rung, incumbent, n=max(1, size // PROMOTED_SHARE))
+            field = self._promoted(field, rung, incumbent, n=max(1, size // PROMOTED_SHARE))
             rung = following
             if not field:
                 return Closed(bracket, incumbent, incumbent)
-            runners = [self.fit_of(fits, one, rung) for one in (incumbent, *field)]
+            runners = [self.fit_of(one, rung) for one in (incumbent, *field)]
             if not all(fit is not None and fit.has_ended for fit in runners):
-                return Standing(incumbent, (), self._promotions(fits, (incumbent, *field), bracket, rung), "promotions")
-        return self._close(fits, field, bracket, rung, incumbent)
+                return Standing(incumbent, wanted=self._promotions((incumbent, *field), bracket, rung))
+        return self._close(field, bracket, rung, incumbent)
 
-    def _close(self, fits: Sequence[Fit], field: list[int], bracket: int, rung: int, incumbent: int) -> Closed:
-        finished = self._finished(fits, field, rung)
+    def _close(self, field: list[int], bracket: int, rung: int, incumbent: int) -> Closed:
+        finished = self._finished(field, rung)
         if not finished:
             return Closed(bracket, incumbent, incumbent)
         best = finished[0].configuration
-        difference = self.difference(fits, best, incumbent, rung)
+        difference = self.difference(best, incumbent, rung)
         wins = difference is None or difference.is_gain
         return Closed(bracket, incumbent, best if wins else incumbent, difference)
 
-    def _promotions(
-        self, fits: Sequence[Fit], configurations: Sequence[int], bracket: int, rung: int
-    ) -> tuple[Wanted, ...]:
-        params = {fit.number: fit.params for fit in fits}
+    def _promotions(self, configurations: Sequence[int], bracket: int, rung: int) -> tuple[Wanted, ...]:
         return tuple(
-            Wanted(bracket, rung, self.ladder[rung], PROMOTION, one, params[one])
+            Wanted(bracket, rung, self.ladder[rung], PROMOTION, one, self._params[one])
             for one in configurations
-            if self.fit_of(fits, one, rung) is None
+            if self.fit_of(one, rung) is None
         )
 
-    def _finished(self, fits: Sequence[Fit], field: Sequence[int], rung: int) -> list[Fit]:
+    def _finished(self, field: Sequence[int], rung: int) -> list[Fit]:
         """Return those of the field that finished their schedules and are feasible, the best first."""
-        found = [fit for one in field if (fit := self.fit_of(fits, one, rung)) and fit.has_finished_schedule]
-        return sorted(
-            filter(self.is_feasible, found),
-            key=lambda fit: fit.value or 0.0,
-            reverse=self.metric.direction == "maximize",
-        )
+        found = [fit for one in field if (fit := self.fit_of(one, rung)) and fit.has_finished_schedule]
+        return sorted(filter(self.is_feasible, found), key=lambda fit: self.metric.loss_of(fit.value or 0.0))
 
-    def _promoted(self, fits: Sequence[Fit], field: Sequence[int], rung: int, incumbent: int, *, n: int) -> list[int]:
+    def _promoted(self, field: Sequence[int], rung: int, incumbent: int, *, n: int) -> list[int]:
         """Return who goes on: the best, and one slow starter; nobody who is worse than the incumbent beyond error."""
         eligible = [
             fit
-            for fit in self._finished(fits, field, rung)
-            if (gap := self.difference(fits, fit.configuration, incumbent, rung)) is None or gap.is_within_error
+            for fit in self._finished(field, rung)
+            if (gap := self.difference(fit.configuration, incumbent, rung)) is None or gap.is_within_error
         ]
-        own = next(fit.params for fit in fits if fit.number == incumbent)
+        own = self._params[incumbent]
         slow = [fit for fit in eligible[n:] if self.is_slow_starter(fit.params, own)]
         return [fit.configuration for fit in (*eligible[:n], *slow[:1])]

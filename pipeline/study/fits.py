@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,11 +92,6 @@ def read_fits(study: optuna.Study) -> list[Fit]:
 def rung_name(rung: int) -> str:
     """Return the rung as tags and messages name it."""
     return FINAL_RUNG if rung == FINAL else str(rung)
-
-
-def ended_fits(fits: Sequence[Fit], *, rung: int, resource: float | None) -> list[Fit]:
-    """Return those whose schedules had the same length and that have ended with a value."""
-    return [fit for fit in fits if fit.rung == rung and fit.resource == resource and fit.value is not None]
 
 
 def _fit(trial: FrozenTrial) -> Fit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipeline.knobs.proposals import changes
 from pipeline.study.brackets import PRIOR, Brackets, Closed, Ladder, Standing, Wanted
@@ -25,13 +25,13 @@ class Story:
     say: Callable[[str], None]
     is_timed: bool
     metric: str
-    _n_told: int = field(default=0)
+    _n_told: int = 0
 
-    def open(self, bracket: int, size: int, standing: Standing, fits: Sequence[Fit], rules: Brackets) -> None:
+    def open(self, bracket: int, size: int, standing: Standing, rules: Brackets) -> None:
         """Say that a bracket begins, after how the one before ended."""
         self._tell_closed(standing)
         rung = min(rules.ladder)
-        own = rules.fit_of(fits, standing.incumbent, rung)
+        own = rules.fit_of(standing.incumbent, rung)
         value = "" if own is None or own.value is None else f" ({self.metric} {own.value:.4f} there)"
         lengths = " and then ".join(self._length(seconds) for seconds in rules.ladder.values())
         self.say(
@@ -65,16 +65,17 @@ class Story:
         for seconds in meeting.values():
             self.say(f"the incumbent and the first configuration meet once more, for {self._length(seconds)}")
 
-    def close(self, fits: Sequence[Fit], rules: Brackets, start: int, winner: int) -> None:
+    def close(self, rules: Brackets, start: int, winner: int) -> None:
         """Say what the search brought against the configuration that it was given first."""
-        if not any(fit.configuration == winner and fit.rung == FINAL and fit.has_finished_schedule for fit in fits):
+        finals = [fit for fit in rules.fits if fit.configuration == winner and fit.rung == FINAL]
+        if not any(fit.has_finished_schedule for fit in finals):
             self.say("no final training was finished; the same command goes on, with a larger limit where time is up")
         if winner == start:
             self.say("the search found nothing better than the first configuration by more than a standard error")
             return
-        params = {fit.number: fit.params for fit in fits}
-        rung = max((one for one in rules.ladder if rules.difference(fits, winner, start, one)), default=None)
-        gain = "" if rung is None else f" by {rules.difference(fits, winner, start, rung)} on rung {rung_name(rung)}"
+        params = {fit.number: fit.params for fit in rules.fits}
+        rung = max((one for one in rules.ladder if rules.difference(winner, start, one)), default=None)
+        gain = "" if rung is None else f" by {rules.difference(winner, start, rung)} on rung {rung_name(rung)}"
         changed = changes(params[start], params[winner])
         self.say(f"the search improved on the first configuration{gain}: {changed}")
 

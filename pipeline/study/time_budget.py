@@ -27,7 +27,7 @@ _MOST_CHALLENGERS, _MANY_CHALLENGERS, _LEAST_CHALLENGERS = 4, 8, 2
 _GUESSED_OVERHEAD_SECONDS = 5.0
 _CLOSING_SECONDS = 2.0  # of the command, after its last training
 _MARGIN = 1.2  # on estimated seconds
-_GUESSED_EXPONENT = 0.155  # error falls as time to this power, in short trainings of images (see the README)
+_GUESSED_EXPONENT = 0.155  # error falls as time to minus this power in public speedruns on CIFAR-100
 _EXPONENTS = (0.05, 1.0)
 _GUESSED_GAIN = 0.05  # of the error, by a bracket, before anything is known
 _BRACKETS_WITHOUT_GAIN = 2
@@ -117,23 +117,22 @@ class TimeBudget:
         n_taken = sum(fit.state in FINISHED or not fit.has_ended for fit in fits)
         return self.most_trials - n_taken if self.time.left > 0 else 0
 
-    def next_bracket(self, fits: Sequence[Fit], standing: Standing, rules: Brackets) -> int | str:
+    def next_bracket(self, standing: Standing, rules: Brackets) -> int | str:
         """Return how many challengers the next bracket has, or why exploring ends."""
+        fits = rules.fits
         if not rules.ladder:
             return "the time is too short for rungs that tell configurations apart"
         most = most_challengers(
             _MOST_CHALLENGERS if self.limit <= HALF_AN_HOUR else _MANY_CHALLENGERS,
-            n_left=self.n_left(fits) - 1, n_long=1 + (rules.fit_of(fits, standing.incumbent, 1) is None),
+            n_left=self.n_left(fits) - 1, n_long=1 + (rules.fit_of(standing.incumbent, 1) is None),
         )  # fmt: skip
         if most < _LEAST_CHALLENGERS:
             return "the trials are used up"
-        costs = {
-            size: self._bracket_seconds(fits, standing, rules, size) for size in range(most, _LEAST_CHALLENGERS - 1, -1)
-        }
+        costs = {size: self._bracket_seconds(standing, rules, size) for size in range(most, _LEAST_CHALLENGERS - 1, -1)}
         spare = self._spare_seconds(fits)
         if self.time.spent + costs[most] <= spare:
             return most
-        reason = self._does_not_pay(fits, standing, rules)
+        reason = self._does_not_pay(standing, rules)
         if reason is not None:
             return reason
         exploring = max(self._exploring_share * self.limit, spare)
@@ -171,29 +170,29 @@ class TimeBudget:
             return 0.0
         return self.limit - _MARGIN * max(paces) * self.n_images * self.most_epochs - 2 * self.overhead_seconds(fits)
 
-    def _bracket_seconds(self, fits: Sequence[Fit], standing: Standing, rules: Brackets, size: int) -> float:
+    def _bracket_seconds(self, standing: Standing, rules: Brackets, size: int) -> float:
         """Return the seconds of a bracket, where one challenger of four goes on."""
         short, long = (float(seconds or 0.0) for seconds in rules.ladder.values())
-        overheads = [fit.overhead_seconds for fit in fits if fit.has_ended]
+        overheads = [fit.overhead_seconds for fit in rules.fits if fit.has_ended]
         overhead = median(overheads) if overheads else _GUESSED_OVERHEAD_SECONDS
-        n_long = max(1, size // _MOST_CHALLENGERS) + (rules.fit_of(fits, standing.incumbent, 1) is None)
+        n_long = max(1, size // _MOST_CHALLENGERS) + (rules.fit_of(standing.incumbent, 1) is None)
         return (
             math.ceil(size / self.n_workers) * (short + overhead)
             + math.ceil(n_long / self.n_workers) * (long + overhead)
         )  # fmt: skip
 
-    def _does_not_pay(self, fits: Sequence[Fit], standing: Standing, rules: Brackets) -> str | None:
+    def _does_not_pay(self, standing: Standing, rules: Brackets) -> str | None:
         """Return why another bracket would cost the final training more than it can be expected to gain."""
         closed = standing.closed
         if len(closed) >= _BRACKETS_WITHOUT_GAIN and not any(one.is_gain for one in closed[-_BRACKETS_WITHOUT_GAIN:]):
             return f"{_BRACKETS_WITHOUT_GAIN} brackets in a row brought no gain"
-        ends = [rules.fit_of(fits, standing.incumbent, rung) for rung in rules.ladder]
+        ends = [rules.fit_of(standing.incumbent, rung) for rung in rules.ladder]
         errors = [_error(fit, rules) for fit in ends if fit is not None and fit.value is not None]
         if not closed or not errors:
             return None
         gains = [one.difference.mean if one.is_gain and one.difference else 0.0 for one in closed]
         gain = (sum(gains) / errors[-1] + _GUESSED_GAIN) / (len(gains) + 1)
-        cost = self._bracket_seconds(fits, standing, rules, _MOST_CHALLENGERS)
+        cost = self._bracket_seconds(standing, rules, _MOST_CHALLENGERS)
         rest = max(self.time.left, cost + 1.0)
         loss = (rest / (rest - cost)) ** _exponent(errors) - 1
         if gain >= loss:

@@ -64,13 +64,13 @@ class TrialBudget:
         """Return how many fits may still be started: failed ones do not count."""
         return self.n_trials - sum(fit.state in FINISHED or not fit.has_ended for fit in fits)
 
-    def next_bracket(self, fits: Sequence[Fit], standing: Standing, rules: Brackets) -> int | str:
+    def next_bracket(self, standing: Standing, rules: Brackets) -> int | str:
         """Return how many challengers the next bracket has, or why there is none."""
-        lacks_full = not any(fit.configuration == standing.incumbent and fit.rung == FINAL for fit in fits)
-        n_free = self.n_left(fits) - lacks_full
+        lacks_full = not any(fit.configuration == standing.incumbent and fit.rung == FINAL for fit in rules.fits)
+        n_free = self.n_left(rules.fits) - lacks_full
         if n_free <= 0:
             return "the trials are used up"
-        n_lacking = sum(rules.fit_of(fits, standing.incumbent, rung) is None for rung in rules.ladder if rung != FINAL)
+        n_lacking = sum(rules.fit_of(standing.incumbent, rung) is None for rung in rules.ladder if rung != FINAL)
         most = _MANY_CHALLENGERS if self.n_trials >= _MANY_TRIALS else _CHALLENGERS
         n_long = (len(rules.ladder) - 1) + n_lacking
         return max(1, most_challengers(most, n_left=n_free, n_long=n_long))
