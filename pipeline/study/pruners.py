@@ -79,3 +79,8 @@ def make_pruner(name: str, *, max_steps: int) -> BasePruner:
     if name not in PRUNERS:
         raise SettingError(f"pruner must be a known one, got '{name}'; {did_you_mean(name, PRUNERS)}")
     return PRUNERS[name](max_steps)
+
+
+def takes_notes(pruner: BasePruner) -> bool:
+    """Tell whether a pruner notes with a trial what it saw when it was asked: the rungs of successive halving."""
+    return isinstance(pruner, SuccessiveHalvingPruner | HyperbandPruner)

@@ -59,3 +59,14 @@ def test_folds_are_steps_of_their_own() -> None:
     judge = RungPruning(get_metric("val_accuracy"), make_pruner("wilcoxon", max_steps=5), [survivor], n_steps=5)
     assert not judge.is_hopeless(1, [(0.2, 0.1)])
     assert is_stopped(judge, [(n / 5, 0.1 + 0.01 * n) for n in range(1, 5)])
+
+
+def test_of_many_survivors_the_best_still_counts() -> None:
+    poor = [(share, 0.1) for share in (0.25, 0.5, 0.75, 1.0)]
+    survivors = [fit_of({}, curve=SURVIVOR), *(fit_of({}, curve=poor) for _ in range(60))]
+    judge = RungPruning(get_metric("val_accuracy"), make_pruner("reachable", max_steps=20), survivors)
+    assert is_stopped(judge, [(0.25, 0.1), (0.5, 0.15), (0.75, 0.2)])
+    assert not is_stopped(
+        RungPruning(get_metric("val_accuracy"), make_pruner("reachable", max_steps=20), survivors[1:]),
+        [(0.25, 0.1), (0.5, 0.15), (0.75, 0.2)],
+    )
