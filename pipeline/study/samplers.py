@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers import (
     BaseSampler,
     CmaEsSampler,
@@ -17,13 +19,15 @@ from optuna.samplers import (
     RandomSampler,
     TPESampler,
 )
-from optuna.trial import FrozenTrial, TrialState
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from pipeline.errors import SettingError, did_you_mean
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import Knobs
 
 _STARTUP_TRIALS = 6  # first trials included; TPE's own 10 would be most of a short study
+_LATEST, _BEST = 200, 50  # trials that a proposal outside the study follows from: TPE gives older ones little weight
 _POPULATION = 10  # of a generation; NSGA-II's own 50 would all be drawn at random in most studies
 
 
@@ -34,6 +38,20 @@ class ExhaustibleGridSampler(GridSampler):
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """Leave the study alone."""
+
+
+class StaticTPESampler(TPESampler):
+    """TPE on a space that is known: Optuna's own infers it from all trials, which takes longer with each of them."""
+
+    def __init__(self, distributions: dict[str, BaseDistribution], **options: Any) -> None:
+        """Take the distributions of every trial."""
+        super().__init__(multivariate=True, **options)
+        # Optuna's order, which its draws follow.
+        self._distributions = {name: one for name, one in sorted(distributions.items()) if not one.single()}
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Return the whole space."""
+        return self._distributions
 
 
 def derive_seed(seed: int, number: int) -> int:
@@ -49,7 +67,9 @@ class Seeds(NamedTuple):
 
 
 def _tpe(space: SearchSpace, seeds: Seeds) -> BaseSampler:
-    return TPESampler(seed=seeds.trial, n_startup_trials=_STARTUP_TRIALS, multivariate=True, constant_liar=True)
+    return StaticTPESampler(
+        space.distributions(), seed=seeds.trial, n_startup_trials=_STARTUP_TRIALS, constant_liar=True
+    )
 
 
 def _random(space: SearchSpace, seeds: Seeds) -> BaseSampler:
@@ -97,14 +117,38 @@ def make_sampler(name: str, space: SearchSpace, *, seed: int, draw: int) -> Base
 def propose(study: optuna.Study, name: str, space: SearchSpace, *, seed: int, draw: int) -> Knobs:
     """Return what the sampler proposes next: it is asked in a copy of the study, which may be dropped.
 
-    One that follows a sequence (quasi-Monte Carlo) gets another sequence for each draw.
+    The copy has the latest and the best trials of a long study. A sampler that follows a sequence (quasi-Monte Carlo)
+    gets another sequence for each draw.
     """
     copy = optuna.create_study(directions=study.directions)
     copy.sampler = make_sampler(name, space, seed=derive_seed(seed, draw), draw=draw)
-    copy.add_trials([trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()])
+    copy.add_trials(_most_telling(study))
     trial = copy.ask()
     space.suggest(trial)
     return dict(trial.params)
+
+
+def _most_telling(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the latest finished trials and the best ones before them, in their order; attributes are left out."""
+    finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    earlier = sorted(finished[:-_LATEST], key=lambda trial: _rank(trial, study.direction), reverse=True)
+    chosen = sorted(earlier[:_BEST], key=lambda trial: trial.number) + finished[-_LATEST:]
+    return [
+        create_trial(
+            state=trial.state, params=trial.params, distributions=trial.distributions, values=trial.values,
+            intermediate_values=trial.intermediate_values,
+        )
+        for trial in chosen
+    ]  # fmt: skip
+
+
+def _rank(trial: FrozenTrial, direction: StudyDirection) -> tuple[bool, int, float]:
+    """Return the key by which TPE ranks: completed ones first, then the highest step, then its value."""
+    if trial.last_step is None:
+        return False, -1, -math.inf
+    value = trial.intermediate_values[trial.last_step]
+    better = value if direction == StudyDirection.MAXIMIZE else -value
+    return trial.state is TrialState.COMPLETE, trial.last_step, better
 
 
 def takes_constraints(name: str) -> bool:

@@ -7,7 +7,7 @@ import itertools
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from pipeline.errors import SettingError, SpaceError
 from pipeline.knobs.domain import Choices, Range, fixed
@@ -16,7 +16,7 @@ from pipeline.knobs.table import KNOBS, Knobs
 from pipeline.settings import PRUNERS, SAMPLERS
 from pipeline.study import pruners, samplers
 from pipeline.study.pruners import ReachablePruner, make_pruner
-from pipeline.study.samplers import check_sampler, is_exhausted, make_sampler, propose
+from pipeline.study.samplers import check_sampler, derive_seed, is_exhausted, make_sampler, propose
 
 MIXED = SearchSpace(
     source="mixed.yaml",
@@ -254,3 +254,38 @@ def test_proposals_outside_the_study_differ_from_draw_to_draw_and_leave_no_trial
     assert len({str(params) for params in proposed}) == 5
     assert proposed[2] == propose(study, sampler, MIXED, seed=0, draw=2)
     assert study.get_trials() == []
+
+
+def test_tpe_on_a_known_space_draws_what_optunas_own_infers() -> None:
+    study = optuna.create_study(direction="maximize")
+    for number in range(12):
+        study.sampler = make_sampler("tpe", MIXED, seed=0, draw=number)
+        trial = study.ask()
+        study.tell(trial, score(MIXED.suggest(trial)))
+    seed, ended = derive_seed(0, 99), study.get_trials()
+    drawn = []
+    for sampler in (
+        make_sampler("tpe", MIXED, seed=0, draw=99),
+        optuna.samplers.TPESampler(seed=seed, n_startup_trials=6, multivariate=True, constant_liar=True),
+    ):
+        copy = optuna.create_study(direction="maximize", sampler=sampler)
+        copy.add_trials(ended)
+        drawn.append(MIXED.suggest(copy.ask()))
+    assert drawn[0] == drawn[1]
+
+
+def test_proposals_follow_from_the_best_trials_of_a_long_study_however_old() -> None:
+    study = optuna.create_study(direction="maximize")
+    space = SearchSpace(source="one.yaml", domains={"learning_rate": Range(1e-4, 1e-1, log=True)})
+    distributions = space.distributions()
+    for number in range(400):
+        is_good = number < 30
+        rate = 1e-3 * (1 + number / 1000) if is_good else 1e-2 * (1 + number / 1000)
+        value = 0.9 if is_good else 0.1
+        study.add_trial(
+            create_trial(
+                params={"learning_rate": rate}, distributions=distributions, value=value, intermediate_values={0: value}
+            )
+        )
+    rates = [float(propose(study, "tpe", space, seed=0, draw=draw)["learning_rate"]) for draw in range(10)]
+    assert all(rate < 3e-3 for rate in rates)
