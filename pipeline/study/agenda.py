@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import optuna
 
 from pipeline.knobs.table import Knobs
-from pipeline.study.brackets import PRIOR, Brackets, IsSlowStarter, Ladder, Standing, Wanted
+from pipeline.study.brackets import PRIOR, Brackets, Closed, IsSlowStarter, Ladder, Standing, Wanted
 from pipeline.study.fits import FINAL, PROMOTION, Fit, read_fits
 from pipeline.study.story import Story
 from pipeline.study.time_budget import TimeBudget
@@ -37,6 +37,7 @@ class Agenda:
     is_slow_starter: IsSlowStarter
     is_feasible: Callable[[Fit], bool]
     n_finals: int = 1
+    _closed: dict[tuple[int, int, int], Closed] = field(default_factory=dict)
 
     @cached_property
     def fits(self) -> list[Fit]:
@@ -112,7 +113,7 @@ class Agenda:
         return self._finals(self._winner(start, standing.incumbent, meeting)) if missing is None else missing
 
     def _rules(self, ladder: Ladder) -> Brackets:
-        return Brackets(ladder, self.metric, self.fits, self.is_slow_starter, self.is_feasible)
+        return Brackets(ladder, self.metric, self.fits, self.is_slow_starter, self.is_feasible, self._closed)
 
     def _standing(self, start: int) -> Standing:
         return self.rules.standing(self.study.user_attrs.get(SIZES, []), start=start)

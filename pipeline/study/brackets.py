@@ -8,7 +8,7 @@ every challenger has to beat, as in racing (Hutter et al., SMAC, 2011).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from pipeline.evaluation.paired import Difference, paired_difference
@@ -73,7 +73,8 @@ class Brackets:
     """The rules of a race, applied to the ``fits`` of a study.
 
     ``is_slow_starter`` tells whether the first configuration starts slower than the second, ``is_feasible`` whether a
-    fit keeps the limits of the search: one that does not goes no further.
+    fit keeps the limits of the search: one that does not goes no further. ``closed`` are brackets that were found to be
+    over by their number, size and incumbent; it is filled here, for rules that are made anew after each fit.
     """
 
     ladder: Ladder
@@ -81,15 +82,18 @@ class Brackets:
     fits: Sequence[Fit]
     is_slow_starter: IsSlowStarter
     is_feasible: Callable[[Fit], bool]
+    closed: dict[tuple[int, int, int], Closed] = field(default_factory=dict)
 
     def standing(self, sizes: Sequence[int], *, start: int) -> Standing:
         """Return how brackets of these sizes stand; they count from 1, and trial ``start`` is the first incumbent."""
         incumbent = start
         closed: list[Closed] = []
         for bracket, size in enumerate(sizes, start=1):
-            end = self._race(bracket, size, incumbent)
+            place = bracket, size, incumbent
+            end = self.closed.get(place) or self._race(bracket, size, incumbent)
             if isinstance(end, Standing):
                 return replace(end, closed=tuple(closed))
+            self.closed[place] = end
             closed.append(end)
             incumbent = end.winner
         return Standing(incumbent, tuple(closed), is_over=True)
@@ -133,19 +137,19 @@ class Brackets:
         if places or not all(fit.has_ended for fit in entrants):
             new = tuple(Wanted(bracket, first, self.ladder[first], origin="", place=place) for place in places)
             return Standing(incumbent, wanted=new)
-        field, rung = [fit.configuration for fit in entrants], first
+        runners, rung = [fit.configuration for fit in entrants], first
         for following in others:
-            field = self._promoted(field, rung, incumbent, n=max(1, size // PROMOTED_SHARE))
+            runners = self._promoted(runners, rung, incumbent, n=max(1, size // PROMOTED_SHARE))
             rung = following
-            if not field:
+            if not runners:
                 return Closed(bracket, incumbent, incumbent)
-            runners = [self.fit_of(one, rung) for one in (incumbent, *field)]
-            if not all(fit is not None and fit.has_ended for fit in runners):
-                return Standing(incumbent, wanted=self._promotions((incumbent, *field), bracket, rung))
-        return self._close(field, bracket, rung, incumbent)
+            fits = [self.fit_of(one, rung) for one in (incumbent, *runners)]
+            if not all(fit is not None and fit.has_ended for fit in fits):
+                return Standing(incumbent, wanted=self._promotions((incumbent, *runners), bracket, rung))
+        return self._close(runners, bracket, rung, incumbent)
 
-    def _close(self, field: list[int], bracket: int, rung: int, incumbent: int) -> Closed:
-        finished = self._finished(field, rung)
+    def _close(self, runners: list[int], bracket: int, rung: int, incumbent: int) -> Closed:
+        finished = self._finished(runners, rung)
         if not finished:
             return Closed(bracket, incumbent, incumbent)
         best = finished[0].configuration
@@ -160,16 +164,16 @@ class Brackets:
             if self.fit_of(one, rung) is None
         )
 
-    def _finished(self, field: Sequence[int], rung: int) -> list[Fit]:
-        """Return those of the field that finished their schedules and are feasible, the best first."""
-        found = [fit for one in field if (fit := self.fit_of(one, rung)) and fit.has_finished_schedule]
+    def _finished(self, runners: Sequence[int], rung: int) -> list[Fit]:
+        """Return the fits of those that finished their schedules and are feasible, the best first."""
+        found = [fit for one in runners if (fit := self.fit_of(one, rung)) and fit.has_finished_schedule]
         return sorted(filter(self.is_feasible, found), key=lambda fit: self.metric.loss_of(fit.value or 0.0))
 
-    def _promoted(self, field: Sequence[int], rung: int, incumbent: int, *, n: int) -> list[int]:
+    def _promoted(self, runners: Sequence[int], rung: int, incumbent: int, *, n: int) -> list[int]:
         """Return who goes on: the best, and one slow starter; nobody who is worse than the incumbent beyond error."""
         eligible = [
             fit
-            for fit in self._finished(field, rung)
+            for fit in self._finished(runners, rung)
             if (gap := self.difference(fit.configuration, incumbent, rung)) is None or gap.is_within_error
         ]
         own = self._params[incumbent]
