@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 from pipeline.evaluation.limits import Limits
 from pipeline.knobs.space import SearchSpace
-from pipeline.knobs.table import Knobs
+from pipeline.knobs.table import Knobs, KnobValue
 from pipeline.model.cost import Cost, estimate_cost
 from pipeline.study.fits import Fit
 
@@ -24,6 +24,7 @@ class Feasibility:
     image_shape: tuple[int, ...]
     n_classes: int
     limits: Limits
+    _costs: dict[tuple[tuple[str, KnobValue], ...], Cost] = field(default_factory=dict)
 
     def keeps_limits(self, params: Knobs) -> bool:
         """Tell whether a network keeps the limit of parameters; one whose number is not known in advance does."""
@@ -59,7 +60,11 @@ class Feasibility:
         return sum(float(knobs[name]) for name in ("dropout_before_pool", "dropout_after_pool", "fc_dropout"))
 
     def _cost(self, params: Knobs) -> Cost:
-        """Return the cost of a network; unknown where photographs have many sizes."""
-        knobs = self.space.knobs_of(params)
-        is_sized = int(knobs["image_size"]) > 0 or -1 not in self.image_shape
-        return estimate_cost(knobs, self.image_shape, self.n_classes) if is_sized else Cost(None, math.nan)
+        """Return the cost of a network, which is asked for at every fit; unknown where photographs have many sizes."""
+        key = tuple(sorted(params.items()))
+        if key not in self._costs:
+            knobs = self.space.knobs_of(params)
+            is_sized = int(knobs["image_size"]) > 0 or -1 not in self.image_shape
+            cost = estimate_cost(knobs, self.image_shape, self.n_classes) if is_sized else Cost(None, math.nan)
+            self._costs[key] = cost
+        return self._costs[key]
