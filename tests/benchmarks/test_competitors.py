@@ -66,6 +66,7 @@ def test_bad_prior_is_the_first_configuration_of_a_space_that_can_be_read(tmp_pa
     assert read_space(path).domain("blocks").holds(read_prior(SPACE)["blocks"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("knobs", [*configurations(), read_prior(SPACE)], ids=lambda knobs: str(len(knobs)))
 def test_network_of_the_peers_has_the_parameters_of_ours(knobs: dict) -> None:  # type: ignore[type-arg]
     scaling = Scaling((1 / 255,) * 3, (0.0,) * 3)
@@ -116,6 +117,7 @@ def test_held_weights_answer_for_test_images(digits_file: Path, tmp_path: Path) 
     assert answer.test_accuracy == pytest.approx(expected.mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "module"), [("optuna", optuna_tpe), ("one_epoch", one_epoch)])
 def test_peer_trains_until_its_budget_is_over(name: str, module: object, digits_file: Path, tmp_path: Path) -> None:
     task = replace(task_of(name, digits_file, tmp_path, seconds=600), most_epochs=2)

@@ -50,6 +50,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     return place
 
 
+@pytest.mark.slow
 def test_values_of_a_trial_are_the_figures_of_its_run(several: tuple[Workplace, pd.DataFrame]) -> None:
     place, _ = several
     study, runs = study_of(place), place.runs("trial")
@@ -59,12 +60,14 @@ def test_values_of_a_trial_are_the_figures_of_its_run(several: tuple[Workplace, 
         assert trial.values == [figures["best_val_accuracy"], figures["n_parameters"], figures["latency_ms"]]
 
 
+@pytest.mark.slow
 def test_no_trial_is_pruned_and_first_trials_come_first(several: tuple[Workplace, pd.DataFrame]) -> None:
     place, _ = several
     assert {run.data.tags["pipeline.state"] for run in place.runs("trial")} == {"COMPLETE"}
     assert [run.data.params["filters"] for run in place.runs("trial")][:2] == ["512", "8"]
 
 
+@pytest.mark.slow
 def test_leaderboard_marks_the_front_that_optuna_knows(several: tuple[Workplace, pd.DataFrame]) -> None:
     place, board = several
     expected = {f"trial-{trial.number:04d}" for trial in study_of(place).best_trials}
@@ -78,6 +81,7 @@ def test_leaderboard_marks_the_front_that_optuna_knows(several: tuple[Workplace,
     assert again["on_front"].tolist() == board["on_front"].tolist()
 
 
+@pytest.mark.slow
 def test_study_of_several_objectives_goes_on_and_tells_what_it_has(
     several: tuple[Workplace, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +94,7 @@ def test_study_of_several_objectives_goes_on_and_tells_what_it_has(
     assert before == [(State.COMPLETE, value) for value in accuracies]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objectives", [None, "val_accuracy,n_parameters"])
 def test_study_does_not_go_on_with_other_objectives(
     objectives: str | None, several: tuple[Workplace, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
