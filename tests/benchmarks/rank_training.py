@@ -13,6 +13,7 @@ from pipeline.settings.base import make_settings
 from pipeline.training.budget import Budget
 
 from .drawing import turned_knobs
+from .options import CLOCKS
 from .timed_training import train_within
 
 FACTORS = (1, 4, 16)
@@ -30,6 +31,7 @@ class Comparison:
     seconds: float
     seed: int
     precision: str
+    clock: str = "wall"
 
 
 def compare(task: Comparison) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def compare(task: Comparison) -> dict[str, Any]:
         seconds = factor * task.seconds
         result, _ = train_within(
             knobs, split, budget=Budget(seconds=seconds), seed=task.seed + len(FACTORS) * task.number + place,
-            precision=task.precision,
+            precision=task.precision, clock=CLOCKS[task.clock],
         )  # fmt: skip
         value = result.best_epoch.val_accuracy if result.best_epoch else 0.0
         budgets.append({

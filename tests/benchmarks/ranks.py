@@ -19,7 +19,7 @@ from pipeline.paths import space_path
 from .competitors.spaces import our_space
 from .cores import pin_next, usable_cores
 from .drawing import draw_configurations
-from .options import check_settings, data_dir_option, out_option
+from .options import check_settings, clock_option, data_dir_option, out_option
 from .rank_report import write_rank_report
 from .rank_training import Comparison, compare
 from .reduced import N_IMAGES, write_reduced
@@ -36,6 +36,7 @@ from .reduced import N_IMAGES, write_reduced
 @click.option("--seed", default=0, type=click.IntRange(min=0), help="Seed of draws, split and trainings.")
 @click.option("--precision", default="auto", help="Floating-point type of the computation.")
 @click.option("--cores", default=None, show_default="the first two", help="Cores, comma-separated.")
+@clock_option()
 @data_dir_option()
 @out_option("ranks")
 @click.option("--summarize", is_flag=True, help="Only write tables and figure again.")
@@ -53,7 +54,7 @@ def main(out: Path, summarize: bool, cores: str | None, data_dir: Path, **given:
 
 def _comparisons(
     folder: Path, data_dir: Path, *, configurations: int, seconds: float, datasets: str, space: str | None, images: int,
-    seed: int, precision: str,
+    seed: int, precision: str, clock: str,
 ) -> Iterator[Comparison]:  # fmt: skip
     for name in datasets.split(","):
         npz = Path(name).resolve()
@@ -61,7 +62,7 @@ def _comparisons(
             npz = write_reduced(name, folder / f"{name}.npz", data_dir=data_dir, n_images=images, factor=2)
         drawn = draw_configurations(our_space(space_path(space, name)), configurations, seed=seed)
         for number, draw in enumerate(drawn):
-            yield Comparison(str(npz), number, draw.origin, draw.knobs, seconds, seed, precision)
+            yield Comparison(str(npz), number, draw.origin, draw.knobs, seconds, seed, precision, clock)
 
 
 def _train_all(folder: Path, comparisons: list[Comparison], cores: list[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,18 +13,19 @@ from pipeline.training.configuration import Configuration
 from pipeline.training.device import resolve_precision
 from pipeline.training.metric import get_metric
 from pipeline.training.result import Epoch, TrainingResult
+from pipeline.training.speed import Clock
 from pipeline.training.trainer import train
 
 
 def train_within(
     knobs: Knobs, split: Split, *, budget: Budget, seed: int, precision: str,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None, clock: Clock = time.perf_counter,
 ) -> tuple[TrainingResult, Any]:  # fmt: skip
     """Train within the budget, to the end of the schedule; return the result and the network for raw pixels."""
     configuration = Configuration({**knobs, "early_stopping_patience": 0})
     bound = configuration.bind(split)
     result = train(
         build=bound.build, plan=configuration.plan, data=bound.split, metric=get_metric("val_accuracy"), seed=seed,
-        precision=resolve_precision(precision), on_epoch=on_epoch, budget=budget,
+        precision=resolve_precision(precision), on_epoch=on_epoch, budget=budget, clock=clock,
     )  # fmt: skip
     return result, bound.finish(result.network)
