@@ -17,10 +17,14 @@ _SMALLEST_PROBABILITY = 1e-7
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean difference over images, in units of the metric and positive where the first is better."""
+    """A mean difference over images, in units of the metric and positive where the first is better.
+
+    One that ``is_forecast`` was not measured: it is expected of longer trainings.
+    """
 
     mean: float
     standard_error: float
+    is_forecast: bool = False
 
     @property
     def is_gain(self) -> bool:
@@ -34,7 +38,8 @@ class Difference:
 
     def __str__(self) -> str:
         """Return it in percentage points, as messages show accuracies."""
-        return f"{100 * self.mean:+.1f} ± {100 * self.standard_error:.1f} points"
+        when = " expected of the final training" if self.is_forecast else ""
+        return f"{100 * self.mean:+.1f} ± {100 * self.standard_error:.1f} points{when}"
 
 
 def image_scores(predictions: Predictions, metric: str) -> Array:

@@ -113,7 +113,15 @@ class Agenda:
         return self._finals(self._winner(start, standing.incumbent, meeting)) if missing is None else missing
 
     def _rules(self, ladder: Ladder) -> Brackets:
-        return Brackets(ladder, self.metric, self.fits, self.is_slow_starter, self.is_feasible, self._closed)
+        return Brackets(
+            ladder,
+            self.metric,
+            self.fits,
+            self.is_slow_starter,
+            self.is_feasible,
+            self.budgets.final_length,
+            self._closed,
+        )
 
     def _standing(self, start: int) -> Standing:
         return self.rules.standing(self.study.user_attrs.get(SIZES, []), start=start)

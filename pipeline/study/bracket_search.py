@@ -74,7 +74,10 @@ class BracketSearch:
         return tags
 
     def judge(self, trial: optuna.Trial, job: Job, report: Report) -> Ending | None:
-        """Stop a challenger that has no chance left on its rung; incumbents and final trainings go on to their ends."""
+        """Stop a challenger that has no chance left on its rung.
+
+        Incumbents, slow starters that are mutations of them, and final trainings go on to their ends.
+        """
         if isinstance(report, EpochEnd) != (self.n_folds == 1):
             return None
         if isinstance(report, EpochEnd):
@@ -87,7 +90,9 @@ class BracketSearch:
         best = value if not curve or self.metric.is_better(value, curve[-1][1]) else curve[-1][1]
         curve.append((share, best))
         known = trial.user_attrs
-        if not self._is_challenge(known) or not self._pruning(known).is_hopeless(trial.number, curve):
+        if not self._is_challenge(known) or self._may_catch_up(self._fit(trial.number)):
+            return None
+        if not self._pruning(known).is_hopeless(trial.number, curve):
             return None
         rung = rung_name(known[attributes.RUNG])
         detail = f"{self.metric.name} {best:.4f} after {100 * share:.0f} % of its schedule cannot reach the best"
@@ -101,7 +106,7 @@ class BracketSearch:
         if ended.best is not None:
             trial.report(self.metric.of(ended.best), step=trial.user_attrs[attributes.RUNG])
         self._forget()
-        fit = next(one for one in self.agenda.fits if one.number == trial.number)
+        fit = self._fit(trial.number)
         reason = None if incumbent is None or not ended.ending.is_finish else self._defeat(fit, incumbent.number)
         self._forget()  # Optuna is told of the end only now
         return ended if reason is None else replace(ended, ending=Ending(Cause.PRUNED, reason))
@@ -138,6 +143,13 @@ class BracketSearch:
         is_incumbent = is_own and known[attributes.ORIGIN] == PROMOTION
         return known[attributes.RUNG] != FINAL and known[attributes.BRACKET] > 0 and not is_incumbent
 
+    def _fit(self, number: int) -> Fit:
+        return next(one for one in self.agenda.fits if one.number == number)
+
+    def _may_catch_up(self, fit: Fit) -> bool:
+        incumbent = self.agenda.incumbent
+        return incumbent is not None and self.agenda.rules.may_catch_up(fit.configuration, incumbent.number)
+
     def _pruning(self, known: Mapping[str, Any]) -> RungPruning:
         place = known[attributes.RUNG], known[attributes.RESOURCE]
         if place not in self._prunings:
@@ -161,7 +173,10 @@ class BracketSearch:
         """Return how a challenger lost its rung to the incumbent; None where it did not, and of a final training."""
         if fit.rung == FINAL or fit.configuration == incumbent:
             return None
-        difference = self.agenda.rules.difference(fit.configuration, incumbent, fit.rung)
+        rules = self.agenda.rules
+        if fit.rung < max(rules.ladder, default=fit.rung) and rules.may_catch_up(fit.configuration, incumbent):
+            return None
+        difference = rules.outlook(fit.configuration, incumbent, fit.rung)
         if difference is None or difference.mean >= 0:
             return None
         return f"lost rung {rung_name(fit.rung)} to trial {incumbent}: {difference}"

@@ -7,13 +7,15 @@ every challenger has to beat, as in racing (Hutter et al., SMAC, 2011).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from pipeline.evaluation.paired import Difference, paired_difference
 from pipeline.knobs.table import Knobs
-from pipeline.study.fits import PROMOTION, Fit
+from pipeline.study.fits import MUTATION, PROMOTION, Fit
+from pipeline.study.forecast import Fall, forecast_difference
 from pipeline.training.metric import Metric
 
 PRIOR = "prior"
@@ -73,8 +75,12 @@ class Brackets:
     """The rules of a race, applied to the ``fits`` of a study.
 
     ``is_slow_starter`` tells whether the first configuration starts slower than the second, ``is_feasible`` whether a
-    fit keeps the limits of the search: one that does not goes no further. ``closed`` are brackets that were found to be
-    over by their number, size and incumbent; it is filled here, for rules that are made anew after each fit.
+    fit keeps the limits of the search: one that does not goes no further. ``final_length`` tells from the limit of the
+    search how long its final training will be; None where a configuration's own epochs are all that it gets.
+
+    A slow starter, which a rung ranks too low the shorter it is, is judged by what is expected of the final training,
+    and on the lowest rung by nothing where it is a mutation of the incumbent. ``closed`` are brackets that were found
+    to be over by their number, size and incumbent; it is filled here, for rules that are made anew after each fit.
     """
 
     ladder: Ladder
@@ -82,6 +88,7 @@ class Brackets:
     fits: Sequence[Fit]
     is_slow_starter: IsSlowStarter
     is_feasible: Callable[[Fit], bool]
+    final_length: Callable[[float], float | None] = lambda limit: None
     closed: dict[tuple[int, int, int], Closed] = field(default_factory=dict)
 
     def standing(self, sizes: Sequence[int], *, start: int) -> Standing:
@@ -111,15 +118,48 @@ class Brackets:
             return None
         return paired_difference(ours.scores, theirs.scores)
 
+    def outlook(self, first: int, second: int, rung: int) -> Difference | None:
+        """Return how much better the first will be in the end, by a rung; None where one has not finished there.
+
+        That is the difference on the rung, unless one of the two starts slower and both ran the rung before.
+        """
+        here = self.difference(first, second, rung)
+        before = [one for one in self.ladder if one < rung]
+        short, params = None, (self._by_number[first].params, self._by_number[second].params)
+        if before and (self.is_slow_starter(*params) or self.is_slow_starter(*reversed(params))):
+            short = self.difference(first, second, before[-1])
+        final = self.final_length(self._by_number[first].limit)
+        lengths = self.ladder.get(before[-1]) if before else None, self.ladder.get(rung)
+        if here is None or short is None or final is None or lengths[0] is None or lengths[1] is None:
+            return here
+        falls = [
+            Fall(self._error(one, before[-1]), self._error(one, rung), ratio=lengths[1] / lengths[0])
+            for one in (first, second)
+        ]
+        return forecast_difference(*falls, short=short, long=here, times_longer=max(1.0, final / lengths[1]))
+
+    def may_catch_up(self, configuration: int, incumbent: int) -> bool:
+        """Tell whether a challenger starts slower than the incumbent that it is a mutation of: it goes on anyway."""
+        own = self._by_number[configuration]
+        is_timed = self.final_length(own.limit) is not None
+        return (
+            is_timed and own.origin == MUTATION and self.is_slow_starter(own.params, self._by_number[incumbent].params)
+        )
+
+    def _error(self, configuration: int, rung: int) -> float:
+        fit = self.fit_of(configuration, rung)
+        assert fit is not None
+        assert fit.value is not None
+        return self.metric.error_of(fit.value)
+
     @cached_property
     def _by_place(self) -> dict[tuple[int, int, float | None], Fit]:
         """The last fit of each configuration, rung and length."""
         return {(fit.configuration, fit.rung, fit.resource): fit for fit in self.fits}
 
     @cached_property
-    def _params(self) -> dict[int, Knobs]:
-        """The parameters of each fit by its number."""
-        return {fit.number: fit.params for fit in self.fits}
+    def _by_number(self) -> dict[int, Fit]:
+        return {fit.number: fit for fit in self.fits}
 
     @cached_property
     def _entrants(self) -> dict[int, list[Fit]]:
@@ -149,17 +189,18 @@ class Brackets:
         return self._close(runners, bracket, rung, incumbent)
 
     def _close(self, runners: list[int], bracket: int, rung: int, incumbent: int) -> Closed:
-        finished = self._finished(runners, rung)
+        finished = [fit.configuration for fit in self._finished(runners, rung)]
         if not finished:
             return Closed(bracket, incumbent, incumbent)
-        best = finished[0].configuration
-        difference = self.difference(best, incumbent, rung)
+        outlooks = {one: self.outlook(one, incumbent, rung) for one in finished}
+        best = max(finished, key=lambda one: math.inf if (found := outlooks[one]) is None else found.mean)
+        difference = outlooks[best]
         wins = difference is None or difference.is_gain
         return Closed(bracket, incumbent, best if wins else incumbent, difference)
 
     def _promotions(self, configurations: Sequence[int], bracket: int, rung: int) -> tuple[Wanted, ...]:
         return tuple(
-            Wanted(bracket, rung, self.ladder[rung], PROMOTION, one, self._params[one])
+            Wanted(bracket, rung, self.ladder[rung], PROMOTION, one, self._by_number[one].params)
             for one in configurations
             if self.fit_of(one, rung) is None
         )
@@ -170,12 +211,12 @@ class Brackets:
         return sorted(filter(self.is_feasible, found), key=lambda fit: self.metric.loss_of(fit.value or 0.0))
 
     def _promoted(self, runners: Sequence[int], rung: int, incumbent: int, *, n: int) -> list[int]:
-        """Return who goes on: the best, and one slow starter; nobody who is worse than the incumbent beyond error."""
+        """Return who goes on: the best, unless they are worse than the incumbent beyond error, and one slow starter."""
+        finished = [fit.configuration for fit in self._finished(runners, rung)]
         eligible = [
-            fit
-            for fit in self._finished(runners, rung)
-            if (gap := self.difference(fit.configuration, incumbent, rung)) is None or gap.is_within_error
+            one for one in finished if (gap := self.difference(one, incumbent, rung)) is None or gap.is_within_error
         ]
-        own = self._params[incumbent]
-        slow = [fit for fit in eligible[n:] if self.is_slow_starter(fit.params, own)]
-        return [fit.configuration for fit in (*eligible[:n], *slow[:1])]
+        own = self._by_number[incumbent].params
+        slow = [one for one in eligible[n:] if self.is_slow_starter(self._by_number[one].params, own)]
+        slow += [one for one in finished if one not in eligible and self.may_catch_up(one, incumbent)]
+        return [*eligible[:n], *slow[:1]]

@@ -11,16 +11,17 @@ import optuna
 from pipeline.knobs.proposals import draw_prior, draw_uniform, mutate
 from pipeline.knobs.space import SearchSpace
 from pipeline.knobs.table import Knobs
-from pipeline.study.brackets import PRIOR, Wanted
-from pipeline.study.fits import Fit
+from pipeline.study.brackets import PRIOR, IsSlowStarter, Wanted
+from pipeline.study.fits import MUTATION, Fit
 from pipeline.study.samplers import derive_seed, propose
 
-MUTATION, SAMPLER, UNIFORM = "mutation", "sampler", "uniform"
-_PLACES = (MUTATION, SAMPLER, MUTATION, UNIFORM)
+SAMPLER, UNIFORM = "sampler", "uniform"
+_SLOWER = "slower mutation"
+_PLACES = (MUTATION, SAMPLER, _SLOWER, UNIFORM)
 _MAX_DRAWS = 50
 
 Accepts = Callable[[Knobs], bool]
-Draw = Callable[[int], Knobs]
+Draw = Callable[[int], Knobs | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,8 @@ class Challengers:
 
     The mix is that of PriorBand (Mallik et al. 2023). Those that ``accepts`` refuses are drawn anew. The same study,
     seed and number of trials give the same challenger. Mutations keep ``epochs``, which no short rung could judge.
+    With ``is_slow_starter`` one of two mutations changes one knob such that it starts slower than the incumbent: in a
+    training that is much longer than the rungs, larger networks and more regularization gain most.
     """
 
     study: optuna.Study
@@ -36,6 +39,7 @@ class Challengers:
     sampler: str
     seed: int
     accepts: Accepts
+    is_slow_starter: IsSlowStarter | None = None
 
     def make(self, wanted: Wanted, fits: Sequence[Fit], incumbent: Fit) -> Wanted | None:
         """Return what is wanted with a configuration of its own; None where all draws were refused."""
@@ -44,7 +48,7 @@ class Challengers:
         for origin, draw in self._sources(wanted, incumbent, Random(derive_seed(self.seed, draw_number))):
             for attempt in range(_MAX_DRAWS):
                 params = draw(draw_number + attempt * 1_000_000)
-                if params not in known and self.accepts(params):
+                if params is not None and params not in known and self.accepts(params):
                     parent = incumbent.configuration if origin == MUTATION else None
                     return replace(wanted, origin=origin, parent=parent, params=params)
         return None
@@ -54,6 +58,7 @@ class Challengers:
         draws: dict[str, Draw] = {
             MUTATION: lambda _: mutate(self.space, incumbent.params, rng, keep=("epochs",)),
             SAMPLER: lambda draw: propose(self.study, self.sampler, self.space, seed=self.seed, draw=draw),
+            _SLOWER: lambda _: self._slower(incumbent.params, rng),
             UNIFORM: lambda _: draw_uniform(self.space, rng),
             PRIOR: lambda _: draw_prior(self.space, rng),
         }
@@ -65,4 +70,10 @@ class Challengers:
                 yield PRIOR, lambda _: given[place]
             origin = PRIOR
         for source in dict.fromkeys((origin, MUTATION, UNIFORM)):
-            yield source, draws[source]
+            yield MUTATION if source == _SLOWER else source, draws[source]
+
+    def _slower(self, params: Knobs, rng: Random) -> Knobs | None:
+        """Change one knob; None where that does not make a slower starter."""
+        mutated = mutate(self.space, params, rng, n_knobs=1, keep=("epochs",))
+        is_slower = self.is_slow_starter is not None and self.is_slow_starter(mutated, params)
+        return mutated if is_slower else None

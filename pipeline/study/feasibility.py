@@ -8,7 +8,7 @@ from statistics import median
 
 from pipeline.evaluation.limits import Limits
 from pipeline.knobs.space import SearchSpace
-from pipeline.knobs.table import Knobs, KnobValue
+from pipeline.knobs.table import KNOBS, Knobs, KnobValue
 from pipeline.model.cost import Cost, estimate_cost
 from pipeline.study.fits import Fit
 
@@ -51,9 +51,14 @@ class Feasibility:
         return seconds / (median(known) * operations * batch_size) >= _LEAST_STEPS
 
     def is_slow_starter(self, params: Knobs, other: Knobs) -> bool:
-        """Tell whether a configuration is larger than another one, or drops more out."""
+        """Tell whether a configuration is larger than another one, drops more out, or changes images more."""
         is_larger = self._cost(params).operations > _SLOWER * self._cost(other).operations
-        return is_larger or self._dropout(params) > self._dropout(other)
+        is_noisier = self._augmentation(params) > self._augmentation(other)
+        return is_larger or is_noisier or self._dropout(params) > self._dropout(other)
+
+    def _augmentation(self, params: Knobs) -> int:
+        presets = KNOBS["augmentation"].choices or ()  # the stronger, the later
+        return presets.index(str(self.space.knobs_of(params)["augmentation"]))
 
     def _dropout(self, params: Knobs) -> float:
         knobs = self.space.knobs_of(params)

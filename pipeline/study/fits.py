@@ -15,7 +15,7 @@ from pipeline.tracking.names import FINAL_RUNG
 
 FINAL = 1000
 """The rung of the final training: above all others, also as a step that is reported to Optuna."""
-PROMOTION = "promotion"
+PROMOTION, MUTATION = "promotion", "mutation"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 _ENDED = (*FINISHED, TrialState.FAIL)
 

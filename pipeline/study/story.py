@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pipeline.knobs.proposals import changes
 from pipeline.study.brackets import PRIOR, Brackets, Closed, Ladder, Standing, Wanted
-from pipeline.study.challengers import MUTATION, SAMPLER, UNIFORM
-from pipeline.study.fits import FINAL, PROMOTION, Fit, rung_name
+from pipeline.study.challengers import SAMPLER, UNIFORM
+from pipeline.study.fits import FINAL, MUTATION, PROMOTION, Fit, rung_name
 from pipeline.training.budget import Budget
 
 _ORIGINS = {
@@ -75,7 +75,7 @@ class Story:
             return
         params = {fit.number: fit.params for fit in rules.fits}
         rung = max((one for one in rules.ladder if rules.difference(winner, start, one)), default=None)
-        gain = "" if rung is None else f" by {rules.difference(winner, start, rung)} on rung {rung_name(rung)}"
+        gain = "" if rung is None else f" by {rules.outlook(winner, start, rung)}, by rung {rung_name(rung)}"
         changed = changes(params[start], params[winner])
         self.say(f"the search improved on the first configuration{gain}: {changed}")
 

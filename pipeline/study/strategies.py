@@ -100,7 +100,8 @@ def _brackets(setup: _Setup) -> Strategy:
         is_slow_starter=feasibility.is_slow_starter, is_feasible=feasibility.is_feasible,
         n_finals=setup.executor.n_devices,
     )  # fmt: skip
-    challengers = Challengers(study, space, settings.sampler, settings.seed, accepts)
+    slower = feasibility.is_slow_starter if budgets.is_timed else None
+    challengers = Challengers(study, space, settings.sampler, settings.seed, accepts, slower)
     return BracketSearch(metric, agenda, challengers, _make_pruning(preparation), data.n_splits)
 
 

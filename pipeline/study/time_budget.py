@@ -12,6 +12,7 @@ import optuna
 
 from pipeline.study.brackets import Brackets, Ladder, Standing
 from pipeline.study.fits import FINAL, FINISHED, RESOURCE, RUNG, Fit
+from pipeline.study.forecast import Fall
 from pipeline.study.time_limit import TimeLimit
 from pipeline.study.trial_budget import REDUCTION, most_challengers
 from pipeline.tracking import names
@@ -28,7 +29,8 @@ _GUESSED_OVERHEAD_SECONDS = 5.0
 _CLOSING_SECONDS = 2.0  # of the command, after its last training
 _MARGIN = 1.2  # on estimated seconds
 _GUESSED_EXPONENT = 0.155  # error falls as time to minus this power in public speedruns on CIFAR-100
-_EXPONENTS = (0.05, 1.0)
+_LEAST_EXPONENT = 0.05
+_LATER_FALL = 0.5  # of the exponent between the rungs: rather too much than too little, so that exploring has to pay
 _GUESSED_GAIN = 0.05  # of the error, by a bracket, before anything is known
 _BRACKETS_WITHOUT_GAIN = 2
 _MEETING_SHARE, _LEAST_LONGER = 0.1, 1.5  # of the time left, for each of two; and so many times the rung before
@@ -74,6 +76,10 @@ class TimeBudget:
         if seconds == 0:
             return {}
         return {rung: round(seconds * REDUCTION**rung, 2) for rung in (0, 1)}
+
+    def final_length(self, limit: float) -> float:
+        """Return the seconds of the final training of a search with this limit, if exploring takes its whole share."""
+        return (1 - _exploring_share(limit)) * limit
 
     def budget(self, rung: int, resource: float | None, fits: Sequence[Fit]) -> Budget:
         """Return what a fit with so many seconds may use; the final training has what is left now.
@@ -135,7 +141,7 @@ class TimeBudget:
         reason = self._does_not_pay(standing, rules)
         if reason is not None:
             return reason
-        exploring = max(self._exploring_share * self.limit, spare)
+        exploring = max(_exploring_share(self.limit) * self.limit, spare)
         fitting = [size for size, cost in costs.items() if self.time.spent + cost <= exploring]
         return fitting[0] if fitting else f"another bracket would go beyond the {exploring:.0f} s for exploring"
 
@@ -156,12 +162,12 @@ class TimeBudget:
         size = _MOST_CHALLENGERS
         n_short = 1 + math.ceil(size / self.n_workers)
         n_long = math.ceil(2 / self.n_workers)
-        free = self._exploring_share * self.limit - self.time.spent - (n_short + n_long) * self.overhead_seconds(fits)
+        free = (
+            _exploring_share(self.limit) * self.limit
+            - self.time.spent
+            - (n_short + n_long) * self.overhead_seconds(fits)
+        )
         return round(free / _MARGIN / (n_short + REDUCTION * n_long), 2)
-
-    @property
-    def _exploring_share(self) -> float:
-        return _EXPLORING_SHARE if self.limit <= HOUR else _LONG_EXPLORING_SHARE
 
     def _spare_seconds(self, fits: Sequence[Fit]) -> float:
         """Return the seconds from the start that even the longest final training leaves to spare."""
@@ -187,7 +193,7 @@ class TimeBudget:
         if len(closed) >= _BRACKETS_WITHOUT_GAIN and not any(one.is_gain for one in closed[-_BRACKETS_WITHOUT_GAIN:]):
             return f"{_BRACKETS_WITHOUT_GAIN} brackets in a row brought no gain"
         ends = [rules.fit_of(standing.incumbent, rung) for rung in rules.ladder]
-        errors = [_error(fit, rules) for fit in ends if fit is not None and fit.value is not None]
+        errors = [rules.metric.error_of(fit.value) for fit in ends if fit is not None and fit.value is not None]
         if not closed or not errors:
             return None
         gains = [one.difference.mean if one.is_gain and one.difference else 0.0 for one in closed]
@@ -203,15 +209,12 @@ class TimeBudget:
         )
 
 
-def _error(fit: Fit, rules: Brackets) -> float:
-    """Return what is left to improve: the share of wrong answers, or the loss."""
-    value = fit.value or 0.0
-    return max(1e-6, 1 - value if rules.metric.direction == "maximize" else value)
+def _exploring_share(limit: float) -> float:
+    return _EXPLORING_SHARE if limit <= HOUR else _LONG_EXPLORING_SHARE
 
 
 def _exponent(errors: Sequence[float]) -> float:
-    """Return how fast the error falls with time: as time to the minus this power (Hestness et al. 2017)."""
+    """Return how fast the error falls with time beyond the rungs: as time to the minus this power."""
     if len(errors) < 2:
         return _GUESSED_EXPONENT
-    low, high = _EXPONENTS
-    return min(high, max(low, math.log(errors[0] / errors[-1]) / math.log(REDUCTION ** (len(errors) - 1))))
+    return max(_LEAST_EXPONENT, _LATER_FALL * Fall(errors[0], errors[-1], REDUCTION).exponent)

@@ -56,6 +56,9 @@ class TrialBudget:
         first = max(_LEAST_EPOCHS, self.full_epochs // REDUCTION**2)
         return {0: first, 1: first * REDUCTION}
 
+    def final_length(self, limit: float) -> None:
+        """Say that rungs in epochs do not count on a longer training."""
+
     def budget(self, rung: int, resource: float | None, fits: Sequence[Fit]) -> Budget:
         """Return what a fit with so many epochs may use."""
         return Budget(epochs=None if resource is None else int(resource))

@@ -34,6 +34,10 @@ class Metric:
         """Return ``value`` with its sign such that less is better."""
         return -value if self.direction == "maximize" else value
 
+    def error_of(self, value: float) -> float:
+        """Return what is left to improve: the share of wrong answers, or the loss."""
+        return 1 - value if self.direction == "maximize" else value
+
     def best(self, epochs: Sequence[T]) -> T:
         """Return the first of those epochs, one or more, whose figure of this name is the best."""
         choose = max if self.direction == "maximize" else min

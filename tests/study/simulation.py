@@ -64,6 +64,7 @@ class Simulation:
     pruner: str = "reachable"
     space: SearchSpace = SPACE
     accepts: Callable[[Knobs], bool] = lambda params: True
+    is_slow_starter: Callable[[Knobs, Knobs], bool] = lambda ours, theirs: False
     study: optuna.Study = field(default_factory=lambda: optuna.create_study(direction="maximize"))
     now: float = 0.0
     lines: list[str] = field(default_factory=list)
@@ -85,10 +86,11 @@ class Simulation:
             )  # fmt: skip
         agenda = Agenda(
             self.study, METRIC, budgets, Story(self.lines.append, self.minutes is not None, METRIC.name),
-            start={**start, **full}, full=full, is_slow_starter=lambda ours, theirs: False,
+            start={**start, **full}, full=full, is_slow_starter=self.is_slow_starter,
             is_feasible=lambda fit: True, n_finals=self.n_finals,
         )  # fmt: skip
-        challengers = Challengers(self.study, self.space, "tpe", 0, self.accepts)
+        slower = self.is_slow_starter if self.minutes is not None else None
+        challengers = Challengers(self.study, self.space, "tpe", 0, self.accepts, slower)
 
         def make_pruning(fits: list[Fit]) -> RungPruning:
             return RungPruning(METRIC, make_pruner(self.pruner, max_steps=20), fits)

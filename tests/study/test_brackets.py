@@ -216,3 +216,53 @@ def test_epochs_that_come_again_after_the_death_of_a_worker_count_once() -> None
     for share in (0.25, 0.5, 0.25, 0.5, 0.75):
         strategy.judge(trial, job, EpochEnd(trial.number, 1, Epoch(1, 1.0, share, 1.0, share, 0.1, 1.0, share=share)))
     assert strategy._curves[trial.number] == [(0.25, 0.25), (0.5, 0.5), (0.75, 0.75)]
+
+
+def larger(ours: Knobs, theirs: Knobs) -> bool:
+    return float(ours["filters"]) > float(theirs["filters"])
+
+
+def slow_but_better(params: Knobs, seconds: float) -> float:
+    """Larger networks need longer, and are the best in the end; everything else of the space is worse."""
+    size = math.log2(float(params["filters"]) / 16)
+    if params["learning_rate"] != 0.1:
+        return 0.2
+    return max(0.1, (0.80 + 0.04 * size) - (0.30 + 0.45 * size) * (1 + seconds / 10) ** (-0.7 - 0.3 * size))
+
+
+def test_slow_starter_is_judged_by_what_it_will_be_in_the_final_training() -> None:
+    simulation = Simulation(minutes=20, accuracy_of=slow_but_better, is_slow_starter=larger)
+    strategy = simulation.strategy()
+    fits = simulation.run(strategy)
+    strategy.close()
+    assert finals(fits)[0].params["filters"] == 32
+    winner = finals(fits)[0].configuration
+    on_rungs = {fit.rung: fit.value for fit in fits if fit.configuration == winner}
+    own = {fit.rung: fit.value for fit in fits if fit.configuration == fits[0].number}
+    assert on_rungs[0] < own[0] - 0.05
+    assert on_rungs[FINAL] > 0.82
+    assert "expected of the final training" in simulation.lines[-1]
+
+
+def test_slow_starter_that_does_not_catch_up_does_not_win() -> None:
+    def never(params: Knobs, seconds: float) -> float:
+        return accuracy({**params, "filters": 16}, seconds) - 0.1 * (params["filters"] == 32)
+
+    simulation = Simulation(minutes=20, accuracy_of=never, is_slow_starter=larger)
+    fits = simulation.run(simulation.strategy())
+    assert any(fit.rung == 1 and fit.params["filters"] == 32 for fit in fits)
+    assert finals(fits)[0].params["filters"] != 32
+
+
+def test_mutation_that_starts_slower_is_not_stopped_within_its_rungs() -> None:
+    simulation = Simulation(minutes=20, accuracy_of=slow_but_better, is_slow_starter=larger)
+    fits = simulation.run(simulation.strategy())
+    slower = [fit for fit in fits if fit.origin == "mutation" and fit.params["filters"] == 32]
+    assert slower
+    assert all(fit.has_finished_schedule for fit in slower if fit.bracket == 1)
+
+
+def test_rungs_in_epochs_count_on_no_longer_training() -> None:
+    simulation = Simulation(trials=20, accuracy_of=slow_but_better, is_slow_starter=larger)
+    simulation.run(simulation.strategy())
+    assert not any("expected of the final training" in line for line in simulation.lines)

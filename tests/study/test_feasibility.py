@@ -68,6 +68,7 @@ def test_larger_network_and_more_dropout_start_slowly() -> None:
     judge = feasibility()
     assert judge.is_slow_starter({**SMALL, "filters": 256}, SMALL)
     assert judge.is_slow_starter({**SMALL, "dropout_after_pool": 0.5}, SMALL)
+    assert judge.is_slow_starter({**SMALL, "augmentation": "heavy"}, {**SMALL, "augmentation": "shifts"})
     assert not judge.is_slow_starter(SMALL, {**SMALL, "filters": 256})
 
 
