@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+
+from pipeline.study.forecast import Fall
 
 from .report import markdown, write_report
 
@@ -42,23 +45,47 @@ def table_of_trainings(results: list[dict[str, Any]]) -> pd.DataFrame:
 def table_of_correlations(table: pd.DataFrame) -> pd.DataFrame:
     """Return Spearman's rank correlation of each pair of budgets, over all configurations and over the better half.
 
-    The better half is that of the longest budget.
+    The better half is that of the longest budget. The forecast for it by the two shorter ones has a row of its own;
+    ``damping`` is the median of what the exponent of the error's fall after the second budget was of the one before.
     """
     rows = []
     for dataset, own in table.groupby("dataset"):
+        own = own.assign(forecast=_forecasts(own))
         better = own.nlargest(len(own) // 2, "val_accuracy_2")
-        for short, long in _PAIRS:
+        seconds = [f"{own[f'seconds_{place}'].iloc[0]:g}" for place in range(3)]
+        columns = [(seconds[short], f"val_accuracy_{short}", seconds[long], f"val_accuracy_{long}")
+                   for short, long in _PAIRS]  # fmt: skip
+        columns.append((f"forecast by {seconds[0]} and {seconds[1]}", "forecast", seconds[2], "val_accuracy_2"))
+        for first, first_column, second, second_column in columns:
             rows.append({
-                "dataset": dataset, "seconds": f"{own[f'seconds_{short}'].iloc[0]:g}",
-                "with": f"{own[f'seconds_{long}'].iloc[0]:g}", "configurations": len(own),
-                "spearman_all": _spearman(own, short, long), "spearman_better_half": _spearman(better, short, long),
+                "dataset": dataset, "seconds": first, "with": second, "configurations": len(own),
+                "spearman_all": _spearman(own, first_column, second_column),
+                "spearman_better_half": _spearman(better, first_column, second_column),
+                "damping": _damping(better) if first_column == "forecast" else None,
             })  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _spearman(table: pd.DataFrame, short: int, long: int) -> float:
-    """Return Spearman's rank correlation; not a number where all values of a budget are the same."""
-    ranks = [table[f"val_accuracy_{place}"].rank().to_numpy() for place in (short, long)]
+def _forecasts(table: pd.DataFrame) -> list[float]:
+    """Return the accuracy of the longest budget that the search would expect after the two shorter ones."""
+    return [1 - _fall(row, 0).after(row.seconds_2 / row.seconds_1) for row in table.itertuples()]
+
+
+def _damping(table: pd.DataFrame) -> float:
+    falls = [(_fall(row, 0).exponent, _fall(row, 1).exponent) for row in table.itertuples()]
+    return float(np.median([later / earlier for earlier, later in falls if earlier > 0] or [math.nan]))
+
+
+def _fall(row: Any, place: int) -> Fall:
+    """Return the fall of a configuration's error from a budget to the next one."""
+    accuracies = [getattr(row, f"val_accuracy_{one}") for one in (place, place + 1)]
+    seconds = [getattr(row, f"seconds_{one}") for one in (place, place + 1)]
+    return Fall(1 - accuracies[0], 1 - accuracies[1], ratio=seconds[1] / seconds[0])
+
+
+def _spearman(table: pd.DataFrame, short: str, long: str) -> float:
+    """Return Spearman's rank correlation of two columns; not a number where all values of one are the same."""
+    ranks = [table[column].rank().to_numpy() for column in (short, long)]
     if len(table) < 2 or any(np.ptp(one) == 0 for one in ranks):
         return float("nan")
     return float(np.corrcoef(*ranks)[0, 1])
@@ -72,13 +99,14 @@ def draw_scatter(table: pd.DataFrame) -> Figure:
     for row, dataset in zip(grid, datasets, strict=True):
         own = table[table["dataset"] == dataset]
         for axes, (short, long) in zip(row, _PAIRS, strict=True):
+            found = _spearman(own, f"val_accuracy_{short}", f"val_accuracy_{long}")
             for origin, colour in _COLOURS.items():
                 some = own[own["origin"] == origin]
                 axes.scatter(some[f"val_accuracy_{short}"], some[f"val_accuracy_{long}"], color=colour, label=origin)
             axes.set(
                 xlabel=f"validation accuracy in {own[f'seconds_{short}'].iloc[0]:g} s",
                 ylabel=f"in {own[f'seconds_{long}'].iloc[0]:g} s",
-                title=f"{dataset}: rank correlation {_spearman(own, short, long):.2f}",
+                title=f"{dataset}: rank correlation {found:.2f}",
             )
             axes.grid(alpha=0.3)
     grid[0][0].legend()

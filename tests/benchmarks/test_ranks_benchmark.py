@@ -55,6 +55,14 @@ def test_correlation_is_over_all_and_over_the_better_half_of_the_longest_budget(
     assert found.loc[("4", "16"), "spearman_better_half"] == pytest.approx(1)
 
 
+def test_forecast_by_the_shorter_budgets_has_a_row_with_how_much_slower_errors_fall_later() -> None:
+    halved_then_less = [1 - error * np.array([1.0, 0.5, 0.5 * 4 ** (-0.5 * 0.3)]) for error in (0.4, 0.6, 0.8)]
+    found = table_of_correlations(table_of_trainings(results(*halved_then_less))).iloc[-1]
+    assert (found["seconds"], found["with"]) == ("forecast by 1 and 4", "16")
+    assert found["spearman_all"] == pytest.approx(1)
+    assert found["damping"] == pytest.approx(0.3)
+
+
 def test_correlation_of_equal_values_is_no_number() -> None:
     table = table_of_trainings(results((0.1, 0.2, 0.5), (0.1, 0.1, 0.6)))
     assert np.isnan(table_of_correlations(table)["spearman_all"].iloc[0])
