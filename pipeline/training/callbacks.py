@@ -35,6 +35,9 @@ def follow(progress: Progress, epoch_number: Any, position: Any) -> Any:
                 set_position(position, self._piece)
             self._stop_at_the_end()
 
+        def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+            self.model.stop_evaluating = not progress.goes_on_in_validation()
+
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
             progress.end_epoch(logs or {}, learning_rate, self.model.get_weights)
@@ -66,7 +69,7 @@ def reduce_on_plateau(progress: Progress) -> Any:
 
 
 def save_checkpoints(progress: Progress, writer: CheckpointWriter) -> Any:
-    """Return a callback that saves finished epochs when it is time, and when the training is to go on later.
+    """Return a callback that gives ``writer`` each finished epoch, and has it write where the training waits to go on.
 
     It must come after all callbacks that change the optimizer.
     """
@@ -74,9 +77,9 @@ def save_checkpoints(progress: Progress, writer: CheckpointWriter) -> Any:
 
     class SaveCheckpoints(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            is_finished = len(progress.epochs) == epoch + 1
-            waits = progress.ending is not None and progress.ending.state is State.WAITING
-            if is_finished and (waits or writer.is_due()):
-                writer.write(lambda: take_checkpoint(self.model, progress))
+            if len(progress.epochs) == epoch + 1:
+                writer.hold(take_checkpoint(self.model, progress))
+            if progress.ending is not None and progress.ending.state is State.WAITING:
+                writer.save()
 
     return SaveCheckpoints()

@@ -1,8 +1,9 @@
-"""When a training writes its checkpoint: as often as it hardly costs time."""
+"""When a training writes its checkpoint: as often as it hardly costs time, and where it is told to."""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,29 +18,43 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class CheckpointWriter:
-    """Writes the checkpoints of one training to ``path``, each in the place of the one before."""
+    """Holds the checkpoint of a training's last epoch, and writes it to ``path``, in the place of the one before.
+
+    ``save`` may be called from any thread: what is held does not change while the training goes on.
+    """
 
     path: Path
     clock: Callable[[], float] = time.monotonic
     _last_end: float = field(init=False)
     _last_seconds: float = field(init=False, default=0.0)
+    _held: Checkpoint | None = field(init=False, default=None)
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._last_end = self.clock()
 
-    def is_due(self) -> bool:
-        """Tell whether the last write, or the start, was long enough ago."""
+    def hold(self, checkpoint: Checkpoint) -> None:
+        """Take the checkpoint of an epoch in the place of the one before; write it where the last write is long ago."""
+        self._held = checkpoint
         apart = max(LEAST_SECONDS_APART, LEAST_WRITES_APART * self._last_seconds)
-        return self.clock() - self._last_end >= apart
+        if self.clock() - self._last_end >= apart:
+            self.save()
 
-    def write(self, take: Callable[[], Checkpoint]) -> None:
-        """Write what ``take`` returns; where that is not possible, log a warning: the training goes on without."""
-        start = self.clock()
-        try:
-            write_checkpoint(self.path, take())
-        except OSError as error:
-            _log.warning(
-                "checkpoint %s could not be written, and the training goes on without it: %s", self.path, error
-            )
-        self._last_end = self.clock()
-        self._last_seconds = self._last_end - start
+    def save(self) -> None:
+        """Write what is held and not written yet.
+
+        Where that is not possible, log a warning: the training goes on without.
+        """
+        with self._lock:
+            held, self._held = self._held, None
+            if held is None:
+                return
+            start = self.clock()
+            try:
+                write_checkpoint(self.path, held)
+            except OSError as error:
+                _log.warning(
+                    "checkpoint %s could not be written, and the training goes on without it: %s", self.path, error
+                )
+            self._last_end = self.clock()
+            self._last_seconds = self._last_end - start

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.training.checkpoint import Checkpoint
-from pipeline.training.ending import Cause, Ending, OnBatch
+from pipeline.training.ending import Cause, Ending, OnBatch, State
 from pipeline.training.metric import Metric, get_monitor
 from pipeline.training.plan import TrainingPlan
 from pipeline.training.result import Epoch
@@ -92,6 +92,15 @@ class Progress:
         if self.ending is None:
             self.ending = self.on_batch(n_steps_done / n_steps)
         self.scheduler.advance(len(self.epochs) * n_steps + n_steps_done)
+
+    def goes_on_in_validation(self) -> bool:
+        """Ask, after a group of validation batches, whether the others are still of use.
+
+        They are not where the epoch does not count anyway, or where the training is to go on later.
+        """
+        if self.ending is None and (ending := self.on_batch(1.0)) is not None and ending.state is State.WAITING:
+            self.ending = ending
+        return self.ending is None
 
     def end_epoch(self, logs: Mapping[str, float], learning_rate: float, get_weights: Callable[[], Any]) -> None:
         """Take the figures of a finished epoch; one that was stopped midway counts where the schedule ended there."""

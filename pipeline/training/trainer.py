@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from pipeline.data.batches import epoch_variable, steps_per_epoch, training_batches, validation_batches
@@ -44,7 +43,7 @@ def train(
     on_epoch: OnEpoch = lambda epoch: None,
     on_batch: OnBatch = lambda share: None,
     resume_from: Checkpoint | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: CheckpointWriter | None = None,
     budget: Budget = _WHOLE_PLAN,
     clock: Clock = time.perf_counter,
 ) -> TrainingResult:
@@ -53,9 +52,9 @@ def train(
     ``build`` gets a Keras dtype policy name and returns an uncompiled network that takes raw pixels; its output says
     what the loss is. Without a ``metric`` nothing is validated. The same ``seed`` gives the same weights on a CPU.
     ``on_epoch`` gets each finished epoch, ``on_batch`` the share of the epoch that is done; both return why the
-    training ends, or None. It goes on after ``resume_from`` as if it had never stopped, and writes ``checkpoint``, for
-    about a hundredth of its time, and wherever it stops after an epoch to go on later. Within its ``budget`` the
-    schedule is complete, and the last epoch may not be full; ``clock`` measures its seconds.
+    training ends, or None. It goes on after ``resume_from`` as if it had never stopped. ``checkpoint`` gets each epoch,
+    and writes the last one wherever the training stops to go on later. Within its ``budget`` the schedule is complete,
+    and the last epoch may not be full; ``clock`` measures its seconds.
 
     Raises:
         OutputError: the network's output does not fit the classes.
@@ -112,7 +111,8 @@ def _compiled(
 
 
 def _fit(
-    network: Any, progress: Progress, data: Split, position: Any, *, seed: int, checkpoint: Path | None
+    network: Any, progress: Progress, data: Split, position: Any, *, seed: int,
+    checkpoint: CheckpointWriter | None,
 ) -> None:  # fmt: skip
     plan, n_outputs, epoch_number = progress.plan, network.output_shape[-1], epoch_variable()
     batches = training_batches(
@@ -123,7 +123,7 @@ def _fit(
     if plan.learning_rate_schedule == "plateau":
         callbacks.append(reduce_on_plateau(progress))
     if checkpoint is not None:
-        callbacks.append(save_checkpoints(progress, CheckpointWriter(checkpoint)))
+        callbacks.append(save_checkpoints(progress, checkpoint))
     validation = validation_batches(data.validation, n_outputs=n_outputs) if progress.metric else None
     progress.begin()
     network.fit(

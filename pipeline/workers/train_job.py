@@ -21,6 +21,7 @@ from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.backbone_cache import BackboneCache
 from pipeline.training.bound_configuration import BoundConfiguration
 from pipeline.training.checkpoint import read_checkpoint
+from pipeline.training.checkpoint_writer import CheckpointWriter
 from pipeline.training.configuration import Configuration
 from pipeline.training.device import configure_device, resolve_precision
 from pipeline.training.ending import Cause, Ending, State, TrainingStopped
@@ -146,12 +147,12 @@ class _Training:
         return {LATENCY: latency}
 
     def _train_on(self, fold: int, split: Split, metric: Metric | None) -> tuple[TrainingResult, BoundConfiguration]:
-        checkpoint = self.resources.store.checkpoints / f"{self.job.run_id}-{fold}.npz"
-        earlier = read_checkpoint(checkpoint)
+        checkpoint = CheckpointWriter(self.resources.store.checkpoints / f"{self.job.run_id}-{fold}.npz")
+        earlier = read_checkpoint(checkpoint.path)
         epochs = earlier.epochs if earlier else ()
         for epoch in epochs:
             self.curves.log(fold, epoch)
-        self.resources.channel.start_fold(fold, len(epochs) + 1)
+        self.resources.channel.start_fold(fold, len(epochs) + 1, checkpoint.save)
         bound = self.configuration.bind(split, self.resources.backbones)
         result = train(
             build=bound.build, plan=self.configuration.plan, data=bound.split, metric=metric,
@@ -159,6 +160,8 @@ class _Training:
             on_epoch=partial(self._end_epoch, fold), on_batch=self.resources.channel.end_batch,
             resume_from=earlier, checkpoint=checkpoint, budget=self.job.budget_of(fold),
         )  # fmt: skip
+        if self.resources.n_folds(self.job) > 1:
+            checkpoint.save()  # the next fold has a writer of its own
         return result, bound
 
     def _end_epoch(self, fold: int, epoch: Epoch) -> Ending | None:

@@ -96,7 +96,7 @@ class Listener:
             self.ends.append(self.clock())
         return Verdict()
 
-    def start_fold(self, fold: int, epoch: int) -> None:
+    def start_fold(self, fold: int, epoch: int, save: Callable[[], None]) -> None:
         """Hear that a fold begins."""
 
     def end_batch(self, share: float) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from checkpoints import checkpoint_of
 
+from pipeline.training import checkpoint_writer
 from pipeline.training.checkpoint import Checkpoint, read_checkpoint
 from pipeline.training.checkpoint_writer import CheckpointWriter
 
@@ -22,51 +23,64 @@ class Clock:
         return self.now
 
 
-@dataclass(frozen=True)
-class Slow:
-    """Takes a checkpoint in some seconds of the clock."""
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Return a clock by which each write takes a quarter of a second."""
+    clock, write = Clock(), checkpoint_writer.write_checkpoint
 
-    clock: Clock
-    seconds: float
+    def write_slowly(path: Path, checkpoint: Checkpoint) -> None:
+        clock.now += 0.25
+        write(path, checkpoint)
 
-    def __call__(self) -> Checkpoint:
-        self.clock.now += self.seconds
-        return checkpoint_of()
+    monkeypatch.setattr(checkpoint_writer, "write_checkpoint", write_slowly)
+    return clock
 
 
-@pytest.mark.parametrize(("seconds", "apart"), [(0.0, 1.0), (0.001, 1.0), (0.25, 25.0), (2.0, 200.0)])
-def test_checkpoints_take_a_hundredth_of_the_time_and_come_once_a_second_at_most(
-    tmp_path: Path, seconds: float, apart: float
+def written(path: Path) -> float | None:
+    """Return the seconds by which a test tells its checkpoints apart."""
+    checkpoint = read_checkpoint(path)
+    return None if checkpoint is None else checkpoint.train_seconds
+
+
+def numbered(seconds: float) -> Checkpoint:
+    return replace(checkpoint_of(), train_seconds=seconds)
+
+
+def test_checkpoints_are_written_in_a_hundredth_of_the_time(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "a.npz"
+    writer = CheckpointWriter(path, clock)
+    for number, seconds_later in enumerate((0.99, 0.02, 24.7, 0.02, 25.1)):
+        clock.now += seconds_later
+        writer.hold(numbered(number))
+        assert written(path) == [None, 1, 1, 1, 4][number]
+
+
+def test_checkpoint_that_is_held_is_written_when_it_is_asked_for_and_only_once(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "a.npz"
+    writer = CheckpointWriter(path, clock)
+    writer.save()
+    assert not path.exists()
+    writer.hold(numbered(1))
+    writer.hold(numbered(2))
+    assert not path.exists()
+
+    writer.save()
+    assert written(path) == 2
+    path.unlink()
+    writer.save()
+    assert not path.exists()
+
+
+def test_folder_that_cannot_be_written_is_a_warning(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock = Clock()
-    writer = CheckpointWriter(tmp_path / "a.npz", clock)
-    writer.write(Slow(clock, seconds))
-
-    assert not writer.is_due()
-    clock.now += apart - 0.01
-    assert not writer.is_due()
-    clock.now += 0.02
-    assert writer.is_due()
-
-
-def test_first_checkpoint_is_due_a_second_after_the_start(tmp_path: Path) -> None:
-    clock = Clock()
-    writer = CheckpointWriter(tmp_path / "a.npz", clock)
-
-    assert not writer.is_due()
-    clock.now += 1
-    assert writer.is_due()
-
-
-def test_folder_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("no folder")
-    clock, path = Clock(), tmp_path / "file" / "a.npz"
+    path = tmp_path / "file" / "a.npz"
     writer = CheckpointWriter(path, clock)
 
-    writer.write(Slow(clock, 0.5))
+    writer.hold(numbered(1))
+    writer.save()
 
     assert read_checkpoint(path) is None
     assert str(path) in caplog.text
     assert "goes on without it" in caplog.text
-    clock.now += 49
-    assert not writer.is_due(), "a write that failed took time, too"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from pipeline.knobs.table import KnobValue, complete
 from pipeline.training import checkpoint_writer
 from pipeline.training.budget import StepSchedule
 from pipeline.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from pipeline.training.checkpoint_writer import CheckpointWriter
 from pipeline.training.configuration import Configuration
 from pipeline.training.ending import Cause, Ending
 from pipeline.training.metric import get_metric
@@ -60,7 +62,7 @@ def always_due(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def two_epochs(train_tiny: Train, tmp_path: Path) -> Checkpoint:
-    train_tiny(checkpoint=tmp_path / "two.npz", on_epoch=pause_after(2))
+    train_tiny(checkpoint=CheckpointWriter(tmp_path / "two.npz"), on_epoch=pause_after(2))
     checkpoint = read_checkpoint(tmp_path / "two.npz")
     assert checkpoint is not None
     return checkpoint
@@ -76,7 +78,9 @@ def never(*args: object) -> None:
 
 @pytest.mark.usefixtures("never_due")
 def test_training_that_is_paused_after_an_epoch_always_writes(train_tiny: Train, tmp_path: Path) -> None:
-    result = train_tiny(checkpoint=tmp_path / "a.npz", on_epoch=pause_after(2), learning_rate_schedule="one_cycle")
+    result = train_tiny(
+        checkpoint=CheckpointWriter(tmp_path / "a.npz"), on_epoch=pause_after(2), learning_rate_schedule="one_cycle"
+    )
 
     assert (result.ending, len(result.epochs)) == (Ending(Cause.PAUSED), 2)
     assert result.epochs[-1].learning_rate == pytest.approx(0.01 * 2 / 3, rel=0.05), "the schedule spans all epochs"
@@ -94,7 +98,7 @@ def test_training_that_is_paused_after_an_epoch_always_writes(train_tiny: Train,
 def test_training_that_is_to_go_on_later_always_writes(
     train_tiny: Train, tmp_path: Path, cause: Cause, writes: bool
 ) -> None:
-    train_tiny(checkpoint=tmp_path / "a.npz", on_epoch=lambda epoch: Ending(cause, "now"))
+    train_tiny(checkpoint=CheckpointWriter(tmp_path / "a.npz"), on_epoch=lambda epoch: Ending(cause, "now"))
 
     checkpoint = read_checkpoint(tmp_path / "a.npz")
     assert (checkpoint is not None) == writes
@@ -103,23 +107,66 @@ def test_training_that_is_to_go_on_later_always_writes(
 
 @pytest.mark.usefixtures("never_due")
 def test_training_that_is_not_due_writes_nothing(train_tiny: Train, tmp_path: Path) -> None:
-    train_tiny(checkpoint=tmp_path / "a.npz", epochs=2)
+    train_tiny(checkpoint=CheckpointWriter(tmp_path / "a.npz"), epochs=2)
 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("always_due")
-def test_epoch_that_was_broken_off_leaves_the_checkpoint_of_the_one_before(train_tiny: Train, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("never_due")
+@pytest.mark.parametrize("in_validation", [False, True])
+def test_epoch_that_is_broken_off_to_go_on_later_leaves_the_checkpoint_of_the_one_before(
+    train_tiny: Train, tmp_path: Path, in_validation: bool
+) -> None:
+    """The share of the epoch that is done is 1.0 after its last step, and then again in its validation."""
     finished: list[Epoch] = []
+    n_full = 0
 
     def stop(share: float) -> Ending | None:
-        return Ending(Cause.INTERRUPTED) if len(finished) == 2 else None
+        nonlocal n_full
+        n_full += share == 1.0
+        is_there = n_full == 6 if in_validation else len(finished) == 2
+        return Ending(Cause.INTERRUPTED) if is_there else None
 
-    train_tiny(checkpoint=tmp_path / "a.npz", on_batch=stop, on_epoch=finished.append)
+    result = train_tiny(checkpoint=CheckpointWriter(tmp_path / "a.npz"), on_batch=stop, on_epoch=finished.append)
 
     checkpoint = read_checkpoint(tmp_path / "a.npz")
+    assert (len(finished), result.ending) == (2, Ending(Cause.INTERRUPTED))
     assert checkpoint is not None
     assert checkpoint.epochs == tuple(finished)
+
+
+def test_time_that_is_up_in_validation_does_not_cost_the_epoch(train_tiny: Train) -> None:
+    n_full = 0
+
+    def stop(share: float) -> Ending | None:
+        nonlocal n_full
+        n_full += share == 1.0
+        return Ending(Cause.TIME_UP) if n_full == 2 else None
+
+    assert len(train_tiny(on_batch=stop, epochs=1).epochs) == 1
+
+
+@pytest.mark.usefixtures("never_due")
+def test_checkpoint_that_is_saved_from_another_thread_while_the_training_goes_on_is_that_of_the_last_epoch(
+    train_tiny: Train, tmp_path: Path
+) -> None:
+    writer = CheckpointWriter(tmp_path / "a.npz")
+    finished: list[Epoch] = []
+
+    def save_in_the_third_epoch(share: float) -> None:
+        if len(finished) == 2 and share > 0.5 and not writer.path.exists():
+            thread = threading.Thread(target=writer.save)
+            thread.start()
+            thread.join()
+
+    whole = train_tiny(checkpoint=writer, on_batch=save_in_the_third_epoch, on_epoch=finished.append)
+
+    checkpoint = read_checkpoint(writer.path)
+    assert checkpoint is not None
+    assert checkpoint.epochs == tuple(finished[:2])
+    resumed = train_tiny(resume_from=checkpoint)
+    for one, other in zip(resumed.network.get_weights(), whole.network.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.usefixtures("always_due")
@@ -132,7 +179,7 @@ def test_checkpoint_of_a_training_that_is_over_gives_its_result_at_once(
     def end(epoch: Epoch) -> Ending | None:
         return ending if epoch.number == 3 else None
 
-    first = train_tiny(checkpoint=tmp_path / "a.npz", on_epoch=end)
+    first = train_tiny(checkpoint=CheckpointWriter(tmp_path / "a.npz"), on_epoch=end)
     checkpoint = read_checkpoint(tmp_path / "a.npz")
 
     again = train_tiny(resume_from=checkpoint, on_epoch=never, on_batch=never)
@@ -194,7 +241,7 @@ def test_folder_that_cannot_be_written_does_not_stop_a_training(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
 
-    result = train_tiny(checkpoint=tmp_path / "file" / "a.npz", epochs=2)
+    result = train_tiny(checkpoint=CheckpointWriter(tmp_path / "file" / "a.npz"), epochs=2)
 
     assert (result.ending, len(result.epochs)) == (Ending(Cause.COMPLETE), 2)
     assert "could not be written" in caplog.text

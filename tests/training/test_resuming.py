@@ -19,6 +19,7 @@ from pipeline.knobs.table import KnobValue, complete
 from pipeline.model.model_file import read_model_file
 from pipeline.settings import DataSettings
 from pipeline.training.checkpoint import Checkpoint, read_checkpoint
+from pipeline.training.checkpoint_writer import CheckpointWriter
 from pipeline.training.configuration import Configuration, model_file_configuration
 from pipeline.training.device import configure_device
 from pipeline.training.ending import Cause, Ending
@@ -125,7 +126,7 @@ def run(case: Case, folder: Path, name: str, **how: Any) -> Outcome:
     path = always_due(folder / f"{case.name}-{name}.npz")
     result = train(
         build=configuration.bind(data).build, plan=configuration.plan, data=data, metric=case.metric, seed=2**31 - 3,
-        checkpoint=path, **how,
+        checkpoint=CheckpointWriter(path), **how,
     )  # fmt: skip
     return Outcome.of(result, path)
 

@@ -15,6 +15,7 @@ from pipeline.knobs.table import KnobValue, complete
 from pipeline.training import checkpoint_writer
 from pipeline.training.budget import Budget, StepSchedule
 from pipeline.training.checkpoint import read_checkpoint
+from pipeline.training.checkpoint_writer import CheckpointWriter
 from pipeline.training.configuration import Configuration
 from pipeline.training.ending import Cause, Ending
 from pipeline.training.metric import get_metric
@@ -138,7 +139,7 @@ def test_training_is_resumed_in_the_middle_of_its_seconds(
         clock.end_epoch(epoch)
         return Ending(Cause.PAUSED) if epoch.number == 2 else None
 
-    first = train_tiny(Budget(seconds=20.0), clock, on_epoch=pause, checkpoint=tmp_path / "a.npz")
+    first = train_tiny(Budget(seconds=20.0), clock, on_epoch=pause, checkpoint=CheckpointWriter(tmp_path / "a.npz"))
     checkpoint = read_checkpoint(tmp_path / "a.npz")
     rest = train_tiny(Budget(seconds=20.0), Clock(), resume_from=checkpoint)
 
@@ -156,7 +157,7 @@ def test_checkpoint_of_a_schedule_that_is_over_gives_its_result_at_once(
 ) -> None:
     monkeypatch.setattr(checkpoint_writer, "LEAST_SECONDS_APART", 0)
     monkeypatch.setattr(checkpoint_writer, "LEAST_WRITES_APART", 0)
-    first = train_tiny(Budget(seconds=3.0), checkpoint=tmp_path / "a.npz")
+    first = train_tiny(Budget(seconds=3.0), checkpoint=CheckpointWriter(tmp_path / "a.npz"))
 
     again = train_tiny(Budget(seconds=3.0), resume_from=read_checkpoint(tmp_path / "a.npz"))
 

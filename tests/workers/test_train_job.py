@@ -63,7 +63,7 @@ class RecordingChannel:
         self.send(report)
         return self.answer(report)
 
-    def start_fold(self, fold: int, epoch: int) -> None:
+    def start_fold(self, fold: int, epoch: int, save: Callable[[], None]) -> None:
         pass
 
     def end_batch(self, share: float) -> Ending | None:
