@@ -6,9 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -102,29 +100,6 @@ def _answer(connection: Connection[Any, Any], function: Callable[..., Any], argu
     except Exception as error:  # the caller decides
         answer = (False, error if isinstance(error, PipelineError) else PipelineError(describe_failure(error)))
     connection.send(answer)
-
-
-@contextmanager
-def interrupts_noted() -> Iterator[list[int]]:
-    """Note the first Ctrl-C or SIGTERM in the list that is yielded, so that it interrupts no write.
-
-    Raises:
-        KeyboardInterrupt: at the second one.
-    """
-    noted: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        if noted:
-            raise KeyboardInterrupt
-        noted.append(number)
-
-    is_main = threading.current_thread() is threading.main_thread()  # where alone handlers may be set
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM) if is_main}
-    try:
-        yield noted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def describe_exit(code: int | None, n_oom_kills_before: int) -> str:

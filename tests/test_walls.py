@@ -19,6 +19,7 @@ ROOMS = (
     "paths",
     "settings",
     "process",
+    "interrupts",
     "locks",
     "knobs",
     "data",

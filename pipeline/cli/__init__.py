@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 import click
@@ -16,8 +15,8 @@ from pipeline.cli.rollback import rollback
 from pipeline.cli.search import search
 from pipeline.cli.train import train
 from pipeline.errors import PipelineError
+from pipeline.interrupts import EXIT_INTERRUPTED, handle_interrupts
 
-EXIT_INTERRUPTED = 130
 CONTEXT = {
     "token_normalize_func": lambda token: token.replace("_", "-"),  # `mlflow run -P a_b=c` passes `--a_b c` on
     "help_option_names": ["-h", "--help"],
@@ -42,7 +41,7 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended politely is interrupted, too
+    handle_interrupts()
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.errors import TrainingsFailed
-from pipeline.process import interrupts_noted
+from pipeline.interrupts import interrupts_noted
 from pipeline.tracking.names import MAX_DEATHS
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.workers.events import Died, Ended, EpochEnd, Event, FoldEnd, Ready, Started, Stop, Verdict
@@ -21,6 +21,7 @@ TRAININGS_PER_WORKER = 25
 MAX_FAILURES_IN_A_ROW = 5
 _POLL_SECONDS = 0.25
 _STOP_PATIENCE_SECONDS = 30.0
+_PAUSE_PATIENCE_SECONDS = 5.0  # of the 10 within which an interrupted command ends
 _QUIT_PATIENCE_SECONDS = 5.0
 _OVERDUE_FACTOR, _OVERDUE_SECONDS = 2.0, 60.0  # beyond the seconds of a job's budget it is stopped, and then killed
 
@@ -60,7 +61,7 @@ class Pool:
     def run(self) -> None:
         """Train until there is nothing left, or the time is up.
 
-        After Ctrl-C or SIGTERM the jobs at work pause, each with a checkpoint; a second one ends all at once.
+        After Ctrl-C or SIGTERM the jobs at work pause, each with a checkpoint; a second Ctrl-C ends all at once.
 
         Raises:
             KeyboardInterrupt: it was interrupted.
@@ -78,6 +79,8 @@ class Pool:
                     self._end_overdue()
                     self._divide_machine()
                     self._start_workers()
+                if not interrupts:
+                    self._dismiss(*self._workers)
             finally:
                 self._end_workers()
             if interrupts:
@@ -97,8 +100,7 @@ class Pool:
         most = self.source.most_workers() if not self._n_running() else None
         n_workers = min(self.executor.n_places, most or self.executor.n_places)
         if n_workers != self.executor.n_workers and not self._n_running():
-            for number in list(self._workers):
-                self._dismiss(number)
+            self._dismiss(*self._workers)
             self.executor.n_workers = n_workers
 
     def _start_workers(self) -> None:
@@ -119,10 +121,13 @@ class Pool:
                 self._workers[number].job = job
                 self.executor.send(number, job)
 
-    def _dismiss(self, number: int) -> None:
-        self.executor.send(number, None)
-        self.executor.kill(number, patience_seconds=_QUIT_PATIENCE_SECONDS)
-        del self._workers[number]
+    def _dismiss(self, *numbers: int) -> None:
+        """Have workers without a job end by themselves."""
+        for number in numbers:
+            self.executor.send(number, None)
+        for number in numbers:
+            self.executor.kill(number, patience_seconds=_QUIT_PATIENCE_SECONDS)
+            del self._workers[number]
 
     def _take(self, number: int, event: Event) -> None:
         worker = self._workers[number]
@@ -227,21 +232,28 @@ class Pool:
             self.executor.send(number, Stop(ending))
 
     def _end_workers(self) -> None:
-        """Have trainings at work pause, wait for their ends, and end all processes whatever happens."""
+        """Have trainings at work pause, and end all processes whatever happens; jobs of those that do not end wait.
+
+        A worker that is told to pause saves at once what its job needs to go on.
+        """
         interrupted = Ending(Cause.INTERRUPTED)
         try:
             self._stop(interrupted)
-            self._wait_for_ends(interrupted, time.time() + _STOP_PATIENCE_SECONDS)
+            self._kill(number for number, worker in self._workers.items() if worker.job is None)
+            self._wait_for_ends(interrupted, time.time() + _PAUSE_PATIENCE_SECONDS)
         finally:
-            for number in self._workers:
-                self.executor.send(number, None)
-            for number, worker in self._workers.items():
-                self.executor.kill(number, patience_seconds=0.0 if worker.job else _QUIT_PATIENCE_SECONDS)
-                if worker.job is not None:
-                    self.source.finish(worker.job, Ended(worker.job.number, worker.job.name, interrupted, None, 0.0))
-            self._workers.clear()
+            at_work = [worker.job for worker in self._workers.values() if worker.job is not None]
+            self._kill(self._workers)
+            for job in at_work:
+                self.source.finish(job, Ended(job.number, job.name, interrupted, None, 0.0))
+
+    def _kill(self, numbers: Iterable[int]) -> None:
+        for number in list(numbers):
+            self.executor.kill(number)
+            del self._workers[number]
 
     def _wait_for_ends(self, ending: Ending, until: float) -> None:
+        """Wait until trainings have paused or come to their ends; a worker that dies now was ended with the command."""
         while self._n_running() and time.time() < until:
             for number, event in self.executor.poll(_POLL_SECONDS):
                 worker = self._workers[number]
@@ -250,5 +262,4 @@ class Pool:
                 elif isinstance(event, EpochEnd | FoldEnd):
                     self.executor.send(number, Verdict(ending, keep_model=False))
                 elif isinstance(event, Died) and worker.job is not None:
-                    job, worker.job = worker.job, None
-                    self._lose(job, event.reason)
+                    self._finish(worker, Ended(worker.job.number, worker.job.name, ending, None, 0.0))

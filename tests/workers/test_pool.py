@@ -257,7 +257,7 @@ def test_interruption_has_trainings_pause_and_waits_for_their_ends() -> None:
 def test_worker_that_does_not_answer_an_interruption_is_killed_and_its_job_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pool_module, "_STOP_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(pool_module, "_PAUSE_PATIENCE_SECONDS", 0.05)
 
     def press_ctrl_c(event: Event) -> None:
         if isinstance(event, Started):
@@ -267,6 +267,39 @@ def test_worker_that_does_not_answer_an_interruption_is_killed_and_its_job_waits
     with pytest.raises(KeyboardInterrupt):
         run(source, executor, show=press_ctrl_c)
     assert (source.states(), executor.killed) == ([State.WAITING], [0])
+
+
+def test_worker_that_dies_of_the_interruption_is_no_death_of_its_job() -> None:
+    """As where SIGTERM is sent to all processes of a job of a cluster."""
+
+    def press_ctrl_c(event: Event) -> None:
+        if isinstance(event, Started):
+            raise KeyboardInterrupt
+
+    source = Numbers(3)
+    with pytest.raises(KeyboardInterrupt):
+        run(source, ScriptedExecutor([dies]), show=press_ctrl_c)
+    assert [(end.ending, job.deaths) for job, end in source.ends] == [(Ending(Cause.INTERRUPTED), 0)]
+
+
+def test_idle_worker_is_ended_at_an_interruption_without_waiting_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    patience: list[float] = []
+
+    def press_ctrl_c(event: Event) -> None:
+        if isinstance(event, Ready):
+            raise KeyboardInterrupt
+
+    executor = ScriptedExecutor([completes])
+    kill = executor.kill
+
+    def note(worker: int, *, patience_seconds: float = 0.0) -> None:
+        patience.append(patience_seconds)
+        kill(worker)
+
+    monkeypatch.setattr(executor, "kill", note)
+    with pytest.raises(KeyboardInterrupt):
+        run(Numbers(3), executor, show=press_ctrl_c)
+    assert patience == [0.0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -312,7 +345,7 @@ def test_second_interruption_ends_all_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         run(source, executor, show=press_ctrl_c_twice)
     assert executor.killed == [0]
-    assert time.monotonic() - start < pool_module._STOP_PATIENCE_SECONDS
+    assert time.monotonic() - start < pool_module._PAUSE_PATIENCE_SECONDS
 
 
 def test_job_has_ended_for_its_source_before_its_end_is_shown() -> None:
