@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -18,6 +21,8 @@ from pipeline.errors import PipelineError, describe_failure
 _OOM_COUNTERS = tuple(
     map(Path, ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control", "/proc/vmstat"))
 )
+_LAST_ACTS_SECONDS = 5.0
+_last_acts: list[Callable[[], None]] = []
 
 
 def prepare_environment() -> None:
@@ -35,24 +40,47 @@ def start_process(
     """Start ``function(connection, *arguments)`` in a process of its own; return it and our end of the connection.
 
     All arguments must pickle. What the process prints, libraries outside Python included, goes to ``log``; it ignores
-    Ctrl-C, which reaches the whole group: its parent decides.
+    Ctrl-C, which reaches the whole group: its parent decides. It ends within seconds of its parent.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_run, args=(theirs, log, function, arguments), name=name, daemon=True)
+    work = pickle.dumps((function, arguments))  # read when the parent is watched: to import the function takes seconds
+    process = context.Process(target=_run, args=(theirs, log, work), name=name, daemon=True)
     process.start()
     theirs.close()
     return process, ours
 
 
-def _run(
-    connection: Connection[Any, Any], log: Path, function: Callable[..., None], arguments: tuple[Any, ...]
-) -> None:
+def _run(connection: Connection[Any, Any], log: Path, work: bytes) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _redirect_output(log)
     prepare_environment()
     os.environ.pop("MLFLOW_RUN_ID", None)  # it would override the parent of every run made here (mlflow #15713)
+    function, arguments = pickle.loads(work)
     function(connection, *arguments)
+
+
+def before_orphaned_end(act: Callable[[], None]) -> None:
+    """Have a process of ours call ``act``, in a thread of its own, before it ends because its parent is gone."""
+    _last_acts.append(act)
+
+
+def _end_with_parent() -> None:
+    """Wait until the parent is gone, and end this process, whatever its other threads do."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    last_acts = threading.Thread(target=_act_a_last_time, daemon=True)
+    last_acts.start()
+    last_acts.join(_LAST_ACTS_SECONDS)
+    os._exit(1)
+
+
+def _act_a_last_time() -> None:
+    for act in _last_acts:
+        with suppress(Exception):  # one does not keep the others from theirs
+            act()
 
 
 def _redirect_output(log: Path) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline import process
 from pipeline.errors import PipelineError, SettingError
-from pipeline.process import call_in_fresh_process, count_oom_kills, describe_exit
+from pipeline.process import before_orphaned_end, call_in_fresh_process, count_oom_kills, describe_exit
 
 
 def pid_of(text: str) -> tuple[int, str]:
@@ -58,6 +63,45 @@ def test_process_does_not_know_the_run_that_mlflow_gave_its_parent(
 ) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
     assert call_in_fresh_process(run_id, log=tmp_path / "log") is None
+
+
+def train_for_ever(connection: object, folder: Path) -> None:
+    """Never look at the connection, as in a long group of steps, and leave a file at the end."""
+    before_orphaned_end((folder / "saved").touch)
+    (folder / "worker").write_text(str(os.getpid()))
+    while True:
+        time.sleep(60)
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from test_process import train_for_ever
+from pipeline.process import start_process
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    start_process(train_for_ever, folder, log=folder / "log")
+    time.sleep(600)
+"""
+
+
+def test_process_saves_what_it_must_and_ends_when_its_parent_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "parent.py").write_text(PARENT)
+    search_path = os.pathsep.join([str(Path(__file__).parent), str(Path(process.__file__).parent.parent)])
+    command = [sys.executable, str(tmp_path / "parent.py"), str(tmp_path)]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": search_path}) as parent:
+        wait_for(lambda: (tmp_path / "worker").exists() and (tmp_path / "worker").read_text() != "", seconds=60)
+        worker = psutil.Process(int((tmp_path / "worker").read_text()))
+        parent.kill()
+    wait_for(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, seconds=10)
+    assert (tmp_path / "saved").exists()
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

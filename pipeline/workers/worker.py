@@ -7,6 +7,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from pipeline.errors import describe_failure
+from pipeline.process import before_orphaned_end
 from pipeline.workers.channel import Channel
 from pipeline.workers.events import Died, Ready
 from pipeline.workers.job import WorkerContext
@@ -17,6 +18,7 @@ def run_worker(connection: Connection[Any, Any], context: WorkerContext, threads
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     channel = Channel(connection)
+    before_orphaned_end(channel.save)
     try:
         from pipeline.workers.train_job import load_resources, train_job
 
