@@ -9,6 +9,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli.baselines import baselines
+from pipeline.cli.mlflow_run import end_with_mlflow_run
 from pipeline.cli.predict import predict
 from pipeline.cli.promote import promote
 from pipeline.cli.rollback import rollback
@@ -42,6 +43,7 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     handle_interrupts()
+    end_with_mlflow_run()
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
