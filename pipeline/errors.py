@@ -9,6 +9,7 @@ PipelineError                       (1: an unforeseen failure)
 │   ├── BackboneError               a backbone: its images, or its weights
 │   └── DataError                   a data set
 ├── TrainingsFailed                 (1: training after training failed)
+├── TrackingServerGone              (1: what is unsent is kept)
 └── GateRefused                     (3: a candidate did not become champion)
 
 The message of each is one line: the rule, the value received, the fix. TrainingStopped, in training/ending.py, stands
@@ -59,6 +60,10 @@ class DataError(InputError):
 
 class TrainingsFailed(PipelineError):  # noqa: N818 - names the event, as Optuna's TrialPruned does
     """Trainings that fail one after another."""
+
+
+class TrackingServerGone(PipelineError):  # noqa: N818 - names the event, as Optuna's TrialPruned does
+    """A tracking server that does not answer any more."""
 
 
 class GateRefused(PipelineError):  # noqa: N818 - names the event, as Optuna's TrialPruned does

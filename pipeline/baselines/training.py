@@ -15,7 +15,7 @@ from pipeline.tracking.leaderboard import read_leaderboard, update_study_leaderb
 from pipeline.tracking.parent_run import command_run
 from pipeline.tracking.store import find_store
 from pipeline.training.metric import get_metric
-from pipeline.workers.events import Event
+from pipeline.workers.events import Event, Note
 from pipeline.workers.job import Job
 from pipeline.workers.job_list import left_to_do, run_jobs
 
@@ -35,6 +35,7 @@ def train_jobs(
     """
     metric = get_metric(settings.metric)
     store = find_store()
+    store.outbox.say = lambda line: show(Note(line))
     store.check()
     to_do = left_to_do(jobs, data, settings, store)
     name = f"{kind}-{settings.dataset_name}"
@@ -47,6 +48,7 @@ def train_jobs(
     with opened as parent:
         on_start(to_do, log)
         failures = run_jobs(to_do, parent, data, settings, log=log, show=show)
+        store.outbox.require_answer()
         board = read_leaderboard(store, split=data.split_digest, metric=metric)
         parent.log_table(board, names.LEADERBOARD_FILE)
         update_study_leaderboards(store, split=data.split_digest)

@@ -65,9 +65,10 @@ def search(
     """
     start = start or time.time()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    store = find_store()
+    store.outbox.say = lambda line: show(Note(line))
     preparation = prepare(settings)
     check_limits(preparation)
-    store = find_store()
     places = StudyPlaces(store.studies, settings.study)
     location = storage_location(settings.storage, places)
     check_identity(find_study(location, settings.study), preparation)
@@ -161,6 +162,7 @@ def _run_trials(
 
 
 def _log_leaderboard(run: ParentRun, preparation: Preparation) -> pd.DataFrame:
+    run.store.outbox.require_answer()
     table = read_leaderboard(
         run.store, split=preparation.data.split_digest, metric=preparation.metric, study=preparation.settings.study,
         front=ParetoFront.of(preparation.settings.as_parameters()),

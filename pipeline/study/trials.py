@@ -99,14 +99,19 @@ class Trials:
         return self.strategy.most_workers()
 
     def next(self) -> Job | None:
-        """Return a trial that waits, else the strategy's proposal."""
-        trial = self._ask()
+        """Return a trial that waits, else the strategy's proposal; None while the tracking server is away."""
+        trial = self._ask() if self.parent.store.outbox.is_open() else None
         if trial is None:
             return None
         try:
             job = open_run(self.parent, self._job(trial))
         except PipelineError:  # no configuration was found
             self.study.tell(trial, state=TrialState.FAIL)
+            raise
+        except Exception as error:
+            if self.parent.store.is_away(error):
+                requeue(self.study, trial.number, {})
+                return None
             raise
         trial.set_user_attr(RUN_ID, job.run_id)
         self._running[trial.number] = trial

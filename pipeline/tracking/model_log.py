@@ -83,10 +83,14 @@ def _log(
     import mlflow
 
     mlflow.set_tracking_uri(run.store.uri)
-    logged = run.store.client.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id)
-    Model.log(
-        artifact_path=None, run_id=run.run_id, model_id=logged.model_id, signature=signature, metadata=dict(metadata),
-        pip_requirements=[f"{package}=={version(package)}" for package in packages], **flavored,
+    client = run.store.client
+    logged = run.send(lambda: client.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id))
+    requirements = [f"{package}=={version(package)}" for package in packages]
+    run.send(
+        lambda: Model.log(
+            artifact_path=None, run_id=run.run_id, model_id=logged.model_id, signature=signature,
+            metadata=dict(metadata), pip_requirements=requirements, **flavored,
+        )
     )  # fmt: skip
     return str(logged.model_id)
 

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
+from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run
 from mlflow.exceptions import MlflowException
 
 from pipeline.data.source import TrainingData
+from pipeline.interrupts import interrupts_noted
 from pipeline.tracking import names
 from pipeline.tracking.owner import is_alive, this_process
 from pipeline.tracking.store import TrackingStore
+from pipeline.tracking.write import Write
 from pipeline.training.ending import Cause, Ending, State
 
 _MAX_DATASET_PROFILE = 16_000_000
@@ -34,28 +36,22 @@ class ParentRun:
         self, name: str, *, tags: Mapping[str, str], parameters: Mapping[str, object], files: Mapping[str, str]
     ) -> str:
         """Make the run of a training below this one; ``files`` are texts to keep in it, by name. Return its id."""
-        client = self.store.client
         tags = {"mlflow.parentRunId": self.run_id, **tags}
-        run_id = str(client.create_run(self.experiment_id, run_name=name, tags=tags).info.run_id)
-        client.log_batch(run_id, params=[Param(key, str(value)) for key, value in parameters.items()])
-        for file, text in files.items():
-            client.log_text(run_id, text, file)
+        run_id = str(self.store.client.create_run(self.experiment_id, run_name=name, tags=tags).info.run_id)
+        texts = {name: str(value) for name, value in parameters.items()}
+        self.store.outbox.write(Write(run_id, parameters=texts, texts=files))
         return run_id
 
     def resume_run(self, run_id: str) -> None:
         """Go on with the run of a training that waits, below this one."""
-        client = self.store.client
-        if names.REASON in client.get_run(run_id).data.tags:
-            client.delete_tag(run_id, names.REASON)
-        client.set_tag(run_id, "mlflow.parentRunId", self.run_id)
-        client.update_run(run_id, status="RUNNING")
+        tags = {"mlflow.parentRunId": self.run_id}
+        self.store.outbox.write(Write(run_id, removed_tags=(names.REASON,), tags=tags, status="RUNNING"))
 
     def log_figures(self, figures: Mapping[str, float], *, run_id: str | None = None, step: int = 0) -> None:
         """Log single figures in this run, or in another one."""
         now = int(time.time() * 1000)
-        self.store.client.log_batch(
-            run_id or self.run_id, [Metric(name, value, now, step) for name, value in figures.items()]
-        )
+        points = tuple((name, value, now, step, None) for name, value in figures.items())
+        self.store.outbox.write(Write(run_id or self.run_id, points=points))
 
     def log_settings(self, settings: Mapping[str, str]) -> None:
         """Log the settings as parameters; those that the run already has stay as they were first given."""
@@ -84,7 +80,7 @@ class ParentRun:
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Tag the run."""
-        self.store.tag_run(self.run_id, tags)
+        self.store.outbox.write(Write(self.run_id, tags=tags))
 
     def log_table(self, table: pd.DataFrame, artifact: str) -> None:
         """Write a table as a CSV artifact."""
@@ -105,11 +101,15 @@ def command_run(
         SettingError: the store cannot be used.
     """
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
+    store.outbox.flush()
     experiment_id = store.experiment_of(adopted, name=experiment)
     end_killed_runs(store)
-    run = _open(store, name=name, tags=tags, experiment_id=experiment_id, adopted=adopted, earlier=earlier)
     status = "FAILED"
+    with interrupts_noted() as interrupts:
+        run = _open(store, name=name, tags=tags, experiment_id=experiment_id, adopted=adopted, earlier=earlier)
     try:
+        if interrupts:
+            raise KeyboardInterrupt
         run.log_settings(settings)
         run.log_data(data)
         yield run
@@ -118,9 +118,21 @@ def command_run(
         status = "KILLED"
         raise
     finally:
-        for child in _running_children(store, run.run_id):
-            end_run(store, child.info.run_id, Ending(Cause.FAILED, "its command ended before it"))
-        store.client.set_terminated(run.run_id, status)
+        with interrupts_noted() as late:
+            _close(run, status)
+        if late and status == "FINISHED":
+            raise KeyboardInterrupt
+
+
+def _close(run: ParentRun, status: str) -> None:
+    """End a run and those that are RUNNING below it; where a server is away, the next command does the latter."""
+    outbox = run.store.outbox
+    if outbox.answers():
+        for child in _running_children(run.store, run.run_id):
+            end_run(run.store, child.info.run_id, Ending(Cause.FAILED, "its command ended before it"))
+    outbox.write(Write(run.run_id, status=status, end_time=int(time.time() * 1000)))
+    if outbox.flush():
+        outbox.say(outbox.kept())
 
 
 def end_killed_runs(store: TrackingStore) -> None:
@@ -132,8 +144,8 @@ def end_killed_runs(store: TrackingStore) -> None:
                 n_deaths = int(child.data.tags.get(names.DEATHS, "0")) + 1
                 can_go_on = child.data.tags[names.KIND] in names.FITTING_KINDS and n_deaths < names.MAX_DEATHS
                 end_killed_run(store, child.info.run_id, n_deaths, can_go_on=can_go_on)
-            store.tag_run(run.info.run_id, {names.REASON: "it was killed"})
-            store.client.set_terminated(run.info.run_id, "FAILED")
+            reason = {names.REASON: "it was killed"}
+            store.outbox.write(Write(run.info.run_id, tags=reason, status="FAILED", end_time=int(time.time() * 1000)))
 
 
 def end_killed_run(store: TrackingStore, run_id: str, n_deaths: int, *, can_go_on: bool) -> None:
@@ -148,11 +160,8 @@ def end_run(store: TrackingStore, run_id: str, ending: Ending, tags: Mapping[str
     marks = {} if state is State.WAITING else {names.STATE: state.value}
     if ending.reason:
         marks[names.REASON] = ending.reason
-    store.tag_run(run_id, {**marks, **(tags or {})})
-    if state is State.WAITING:
-        store.client.update_run(run_id, status=state.run_status)
-    else:
-        store.client.set_terminated(run_id, state.run_status)
+    end_time = None if state is State.WAITING else int(time.time() * 1000)
+    store.outbox.write(Write(run_id, tags={**marks, **(tags or {})}, status=state.run_status, end_time=end_time))
 
 
 def _running_children(store: TrackingStore, run_id: str) -> list[Run]:

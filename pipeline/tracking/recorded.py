@@ -193,6 +193,7 @@ def finished_trainings(store: TrackingStore, split: str) -> dict[str, TrainingRe
 def _find(store: TrackingStore, run_id: str) -> Run | None:
     if not store.exists:
         return None
+    store.outbox.flush()
     try:
         return store.client.get_run(run_id)
     except MlflowException:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
 from mlflow import MlflowClient, get_tracking_uri
-from mlflow.entities import Run, RunTag
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import SettingError
-from pipeline.tracking import names
+from pipeline.tracking.outage import find_outage, is_outage, is_server
+from pipeline.tracking.outbox import Outbox, outbox_at
 
 _PAGE = 1000
 _SQLITE = "sqlite:///"
@@ -54,6 +55,11 @@ class TrackingStore:
         return self.studies / "checkpoints"
 
     @property
+    def outbox(self) -> Outbox:
+        """What all writes to runs pass through; those that a server has not taken wait beside the studies."""
+        return outbox_at(self.uri, self.studies / "unsent")
+
+    @property
     def exists(self) -> bool:
         """Whether the store exists; a SQLite file does not before the first write."""
         return not self.uri.startswith(_SQLITE) or Path(unquote(self.uri.removeprefix(_SQLITE))).exists()
@@ -69,8 +75,13 @@ class TrackingStore:
         except MlflowException as error:
             raise unusable_store(self.uri, error) from error
 
+    def is_away(self, error: Exception) -> bool:
+        """Tell whether an error means that the store is a server that is away for now."""
+        return is_server(self.uri) and is_outage(error)
+
     def search_runs(self, condition: str) -> list[Run]:
-        """Return the runs of all experiments that meet MLflow's filter ``condition``."""
+        """Return the runs of all experiments that meet MLflow's filter ``condition``, our last writes included."""
+        self.outbox.flush()
         client = self.client
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         runs: list[Run] = []
@@ -81,10 +92,6 @@ class TrackingStore:
             token = page.token
             if not token:
                 return runs
-
-    def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Tag a run, in one request."""
-        self.client.log_batch(run_id, tags=[RunTag(key, value[: names.MAX_TAG]) for key, value in tags.items()])
 
     def ui_command(self) -> str:
         """Return the command that opens the MLflow UI on this store."""
@@ -111,8 +118,22 @@ class TrackingStore:
 
 
 def find_store() -> TrackingStore:
-    """Return the store that MLflow's own rules choose (``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in this folder)."""
-    return TrackingStore(get_tracking_uri())
+    """Return the store that MLflow's own rules choose (``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in this folder).
+
+    Raises:
+        SettingError: it is a server that does not answer.
+    """
+    uri = get_tracking_uri()
+    if is_server(uri):
+        _check_answer(uri)
+    return TrackingStore(uri)
+
+
+@cache
+def _check_answer(uri: str) -> None:
+    """Check, once in a process, that a server answers: MLflow itself would try for minutes."""
+    if find_outage(uri) and (outage := find_outage(uri)):
+        raise unusable_store(uri, MlflowException(outage))
 
 
 def unusable_store(uri: str, error: Exception) -> SettingError:

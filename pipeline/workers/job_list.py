@@ -38,8 +38,17 @@ class JobList:
         return None
 
     def next(self) -> Job | None:
-        """Return the next job."""
-        return open_run(self._parent, self._left.popleft()) if self._left else None
+        """Return the next job; None while the tracking server is away."""
+        if not self._left or not self._parent.store.outbox.is_open():
+            return None
+        job = self._left.popleft()
+        try:
+            return open_run(self._parent, job)
+        except Exception as error:
+            if not self._parent.store.is_away(error):
+                raise
+            self._left.appendleft(job)
+            return None
 
     def report(self, job: Job, report: Report) -> Verdict:
         """Let every job go on."""

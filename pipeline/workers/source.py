@@ -35,7 +35,11 @@ class Source(Protocol):
 
 
 def open_run(parent: ParentRun, job: Job) -> Job:
-    """Return the job with its run, made below ``parent``; a run that the job has already goes on."""
+    """Return the job with its run, made below ``parent``; a run that the job has already goes on.
+
+    Raises:
+        MlflowException: the run cannot be made.
+    """
     if job.run_id:
         parent.resume_run(job.run_id)
         return job

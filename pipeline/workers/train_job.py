@@ -30,7 +30,7 @@ from pipeline.training.result import Epoch, TrainingResult
 from pipeline.training.trainer import train
 from pipeline.workers.channel import Channel
 from pipeline.workers.classical_job import train_classical
-from pipeline.workers.events import Ended, EpochEnd, FoldEnd, Started
+from pipeline.workers.events import Ended, EpochEnd, FoldEnd, Note, Started
 from pipeline.workers.folds import Folds, Outcome
 from pipeline.workers.job import Job, WorkerContext
 
@@ -77,20 +77,46 @@ def train_job(job: Job, resources: Resources) -> Ended:
     except TrainingStopped as stopped:  # while features are computed: before the first epoch
         outcome = Folds(resources.n_folds(job), resources.metric, stopped.ending).outcome()
     except Exception as error:  # whatever one job does, the work goes on
-        outcome = Outcome(Ending(Cause.FAILED, describe_failure(error)), None)
+        outcome = Outcome(_ending(error, resources), None)
     seconds = time.time() - start
     return Ended(
         job.number, job.name, outcome.ending, outcome.best, seconds, figures=outcome.figures, scores=outcome.scores
     )  # fmt: skip
 
 
+def _ending(error: Exception, resources: Resources) -> Ending:
+    """Return how a job ends with an error; where the tracking server is away, it can go on."""
+    if not resources.store.is_away(error):
+        return Ending(Cause.FAILED, describe_failure(error))
+    resources.channel.save()
+    return Ending(Cause.PAUSED, f"the tracking server does not answer ({describe_failure(error)})")
+
+
 def _train(job: Job, resources: Resources) -> Outcome:
-    run = TrainingRun.resume(resources.store, job.run_id)
+    run = TrainingRun.resume(resources.store, job.run_id, on_wait=_Wait(job, resources))
     if job.configuration is None:
         return train_classical(resources.data.at(resources.image_size), run=run, seed=job.seed)
     curves = CurveLog(run, resources.n_folds(job))
     training = _Training(job, job.configuration, resources, run, curves)
     return training.validate() if job.validates else training.refit()
+
+
+@dataclass
+class _Wait:
+    """Called while the tracking server does not answer: says so once, and looks whether the job is to pause."""
+
+    job: Job
+    resources: Resources
+    _is_said: bool = False
+
+    def __call__(self) -> None:
+        channel = self.resources.channel
+        if not self._is_said:
+            channel.send(Note(f"{self.job.name} waits for the tracking server, which does not answer"))
+        self._is_said = True
+        ending = channel.end_batch(1.0)
+        if ending is not None and ending.state is State.WAITING:
+            raise TrainingStopped(ending)
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,6 +69,9 @@ class RecordingChannel:
     def end_batch(self, share: float) -> Ending | None:
         return None
 
+    def save(self) -> None:
+        pass
+
     def epochs(self) -> list[tuple[int, int]]:
         return [(event.fold, event.epoch.number) for event in self.heard if isinstance(event, EpochEnd)]
 
