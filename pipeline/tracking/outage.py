@@ -43,6 +43,18 @@ def _is_of_the_server(status: int) -> bool:
     return status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS
 
 
+def describe_outage(error: BaseException) -> str:
+    """Return the system's reason for an error of a request, which MLflow quotes with three others around it."""
+    first: BaseException | None = error
+    while first is not None:
+        if isinstance(first, OSError) and first.strerror:
+            return first.strerror
+        if isinstance(first, TimeoutError):
+            return "no answer in time"
+        first = first.__cause__ or first.__context__
+    return str(error).strip().splitlines()[0]
+
+
 def find_outage(uri: str) -> str:
     """Ask a server for a sign of life; return what is wrong in a line, empty where it answers within seconds."""
     try:
@@ -50,7 +62,7 @@ def find_outage(uri: str) -> str:
             get_default_host_creds(uri), "/health", "GET", max_retries=0, timeout=_PING_SECONDS, raise_on_status=False
         )
     except MlflowException as error:
-        return str(error).strip().splitlines()[0]
+        return describe_outage(error)
     return f"it answers with status {answer.status_code}" if _is_of_the_server(answer.status_code) else ""
 
 

@@ -17,10 +17,11 @@ from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 
 from pipeline.data.cache import write_whole
-from pipeline.errors import TrackingServerGone, describe_failure
+from pipeline.errors import TrackingServerGone
 from pipeline.tracking.outage import (
     PATIENCE_SECONDS,
     SECONDS_BETWEEN_LOOKS,
+    describe_outage,
     find_outage,
     is_outage,
     is_server,
@@ -109,7 +110,8 @@ class Outbox:
 
     def kept(self) -> str:
         """Say how much is unsent, where it lies and when it will be sent."""
-        return f"{self.n_unsent()} writes to it are kept in {self.folder}, and the next command sends them first"
+        n_kept = self.n_unsent()
+        return f"{n_kept} writes to the tracking server are kept in {self.folder}; the next command sends them first"
 
     def _note_outage(self, reason: str) -> None:
         with self._noting:
@@ -176,7 +178,7 @@ class Outbox:
                 write.send(client)
             except Exception as error:
                 if is_outage(error):
-                    self._note_outage(describe_failure(error))
+                    self._note_outage(describe_outage(error))
                     return number
                 _log.warning("%s refuses a write to run %s, which is dropped: %s", self.uri, write.run_id, error)
         return len(writes)

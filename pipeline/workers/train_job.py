@@ -15,6 +15,7 @@ from pipeline.errors import describe_failure
 from pipeline.evaluation.latency import LATENCY, measure_latency
 from pipeline.evaluation.paired import image_scores, pack_scores
 from pipeline.tracking.curve_log import CurveLog
+from pipeline.tracking.outage import describe_outage
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_artifacts import log_artifacts, log_refit
 from pipeline.tracking.training_run import TrainingRun
@@ -89,7 +90,7 @@ def _ending(error: Exception, resources: Resources) -> Ending:
     if not resources.store.is_away(error):
         return Ending(Cause.FAILED, describe_failure(error))
     resources.channel.save()
-    return Ending(Cause.PAUSED, f"the tracking server does not answer ({describe_failure(error)})")
+    return Ending(Cause.PAUSED, f"the tracking server does not answer ({describe_outage(error)})")
 
 
 def _train(job: Job, resources: Resources) -> Outcome:

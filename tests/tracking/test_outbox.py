@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +14,9 @@ from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from stub_server import StubServer, stub_server
 
 from pipeline.errors import SettingError, TrackingServerGone
+from pipeline.tracking import outage as outage_module
 from pipeline.tracking import outbox as outbox_module
-from pipeline.tracking.outage import is_outage, wait_out
+from pipeline.tracking.outage import find_outage, is_outage, wait_out
 from pipeline.tracking.outbox import Outbox
 from pipeline.tracking.store import TrackingStore, find_store
 from pipeline.tracking.write import Write
@@ -73,7 +75,7 @@ def test_what_a_failing_server_did_not_take_is_sent_once_and_in_order_when_it_is
     assert [write.points[0][3] for write in box.unsent("a")[:2]] == [2, 3]
 
     server.status = 200
-    wait_for(lambda: box.n_unsent() == 0)
+    wait_for(lambda: len(said) == 2)
     assert server.points() == [("loss", 1), ("loss", 2), ("loss", 3)]
     assert server.sent[-1][0] == "runs/update"
     assert [line.split(":")[0] for line in said] == [
@@ -109,7 +111,7 @@ def test_what_a_command_could_not_send_is_sent_by_the_next_one(server: StubServe
     first = Outbox(server.uri, tmp_path / "unsent")
     first.write(point(1))
     wait_for(lambda: not first.answers())
-    with pytest.raises(TrackingServerGone, match=r"1 writes to it are kept in .*unsent"):
+    with pytest.raises(TrackingServerGone, match=r"1 writes to the tracking server are kept in .*unsent"):
         first.require_answer()
     server.status = 200
     assert Outbox(server.uri, tmp_path / "unsent").flush() == 0
@@ -189,6 +191,16 @@ def test_act_that_needs_the_server_is_tried_again_when_that_is_back(server: Stub
 )
 def test_outage_is_told_from_a_refusal_and_from_a_full_disk(error: Exception, is_one: bool) -> None:
     assert is_outage(error) == is_one
+
+
+def test_outage_is_described_by_the_reason_of_the_system() -> None:
+    assert find_outage("http://127.0.0.1:9") == "Connection refused"
+
+
+def test_server_that_answers_nothing_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage_module, "_PING_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert find_outage(f"http://127.0.0.1:{silent.getsockname()[1]}") == "no answer in time"
 
 
 def test_server_that_is_not_there_is_one_line_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
