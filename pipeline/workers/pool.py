@@ -21,7 +21,7 @@ TRAININGS_PER_WORKER = 25
 MAX_FAILURES_IN_A_ROW = 5
 _POLL_SECONDS = 0.25
 _STOP_PATIENCE_SECONDS = 30.0
-_PAUSE_PATIENCE_SECONDS = 5.0  # of the 10 within which an interrupted command ends
+_PAUSE_PATIENCE_SECONDS = 3.0  # of the 10 within which an interrupted command ends, also on a busy machine
 _QUIT_PATIENCE_SECONDS = 5.0
 _OVERDUE_FACTOR, _OVERDUE_SECONDS = 2.0, 60.0  # beyond the seconds of a job's budget it is stopped, and then killed
 

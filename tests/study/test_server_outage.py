@@ -134,7 +134,7 @@ def test_search_goes_on_while_its_server_is_away_and_the_server_gets_all_of_it(s
         server.start()
     else:
         server.send(signal.SIGCONT)
-    assert run.wait(300) == 0, said(server)
+    assert run.wait(600) == 0, said(server)
     check_nothing_is_lost(server)
 
 
@@ -156,5 +156,5 @@ def test_command_whose_server_does_not_come_back_keeps_what_is_unsent_for_the_ne
     assert "error: the tracking store must be one that MLflow opens" in said(server)
     server.start()
     third = search(server)
-    assert third.wait(300) == 0, said(server)
+    assert third.wait(600) == 0, said(server)
     check_nothing_is_lost(server)
