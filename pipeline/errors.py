@@ -7,7 +7,8 @@ PipelineError                       (1: an unforeseen failure)
 │   ├── ModelFileError              the file of a hand-made model
 │   ├── OutputError                 a network whose output does not fit the data's classes
 │   ├── BackboneError               a backbone: its images, or its weights
-│   └── DataError                   a data set
+│   ├── DataError                   a data set
+│   └── FolderError                 a folder that cannot be written, or has no room
 ├── TrainingsFailed                 (1: training after training failed)
 ├── TrackingServerGone              (1: what is unsent is kept)
 └── GateRefused                     (3: a candidate did not become champion)
@@ -56,6 +57,10 @@ class BackboneError(InputError):
 
 class DataError(InputError):
     """A data set that cannot be used."""
+
+
+class FolderError(InputError):
+    """A folder that cannot be written, or in which there is not enough room."""
 
 
 class TrainingsFailed(PipelineError):  # noqa: N818 - names the event, as Optuna's TrialPruned does

@@ -21,6 +21,7 @@ ROOMS = (
     "process",
     "interrupts",
     "locks",
+    "disk",
     "knobs",
     "data",
     "model",

@@ -11,6 +11,7 @@ from pathlib import Path
 import optuna
 import pandas as pd
 
+from pipeline.disk import check_folder
 from pipeline.errors import SettingError
 from pipeline.evaluation.objectives import Objective, ParetoFront
 from pipeline.locks import held
@@ -18,7 +19,7 @@ from pipeline.paths import StudyPlaces
 from pipeline.settings import SearchSettings
 from pipeline.study.preparation import Preparation, prepare
 from pipeline.study.pruners import make_pruner
-from pipeline.study.storage import find_study, open_storage, storage_location
+from pipeline.study.storage import check_storage, find_study, mend_journal, open_storage, storage_location
 from pipeline.study.strategies import check_limits, make_strategy
 from pipeline.study.time_limit import TimeLimit
 from pipeline.study.trials import STUDY_RUN, Trials, finished_trials, metric_value, requeue_abandoned
@@ -71,6 +72,11 @@ def search(
     check_limits(preparation)
     places = StudyPlaces(store.studies, settings.study)
     location = storage_location(settings.storage, places)
+    check_storage(location)
+    check_folder(places.folder)
+    mended = mend_journal(location, locked(places))
+    if mended:
+        show(Note(mended))
     check_identity(find_study(location, settings.study), preparation)
     store.check()
     with locked(places):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from pipeline.disk import check_folder
 from pipeline.errors import SettingError
 from pipeline.paths import StudyPlaces, user_path
 from pipeline.settings import mask_passwords
+from pipeline.study.journal import WholeRecords, check_journal, damaged_lines, set_aside
 
 
 def storage_location(setting: str | None, places: StudyPlaces) -> str:
@@ -20,6 +22,31 @@ def storage_location(setting: str | None, places: StudyPlaces) -> str:
     if setting is None:
         return str(places.journal)
     return setting if "://" in setting else str(user_path(setting).absolute())
+
+
+def check_storage(location: str) -> None:
+    """Check that a file is a journal, or that the storage's file can be made; nothing is written.
+
+    Raises:
+        InputError: it is another file, or cannot be read or made.
+    """
+    file = _sqlite_file(location)
+    if "://" not in location:
+        check_journal(Path(location))
+    elif file is not None and not file.exists():
+        check_folder(file.parent)
+
+
+def mend_journal(location: str, lock: AbstractContextManager[None]) -> str | None:
+    """Set lines of a journal aside that were cut off, while the study's ``lock`` is held; return what was done.
+
+    Raises:
+        SettingError: other lines cannot be read, or another command holds the lock.
+    """
+    if "://" in location or not damaged_lines(Path(location)):
+        return None
+    with lock:
+        return set_aside(Path(location))
 
 
 def open_storage(location: str) -> BaseStorage:
@@ -32,9 +59,9 @@ def open_storage(location: str) -> BaseStorage:
         if "://" in location:
             return RDBStorage(location)
         Path(location).parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(location))
+        return JournalStorage(WholeRecords(location))
     except Exception as error:  # every database driver raises its own
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SettingError(
             "storage must be a path or a database URL that Optuna opens, got "
             f"'{mask_passwords(location)}' ({mask_passwords(reason)}); change --storage"
@@ -43,12 +70,20 @@ def open_storage(location: str) -> BaseStorage:
 
 def find_study(location: str, study: str) -> optuna.Study | None:
     """Return the study where there is one; nothing is made."""
-    if "://" not in location and not Path(location).exists():
+    file = Path(location) if "://" not in location else _sqlite_file(location)
+    if file is not None and not file.exists():
         return None
     try:
         return optuna.load_study(study_name=study, storage=open_storage(location))
     except KeyError:
         return None
+
+
+def _sqlite_file(location: str) -> Path | None:
+    """Return the file of a SQLite database; None of another database."""
+    if not location.startswith("sqlite:///"):
+        return None
+    return Path(location.removeprefix("sqlite:///").partition("?")[0])
 
 
 def requeue(study: optuna.Study, number: int, attributes: Mapping[str, object]) -> None:
