@@ -53,6 +53,10 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted; the same command goes on where it stopped", EXIT_INTERRUPTED)
+    except Exception as error:
+        from pipeline.cli.failures import describe_unforeseen, log_of_command
+
+        _fail(describe_unforeseen(error, log_of_command()), PipelineError.exit_code)
 
 
 def _fail(message: str, code: int) -> None:

@@ -72,8 +72,8 @@ def search(
     check_limits(preparation)
     places = StudyPlaces(store.studies, settings.study)
     location = storage_location(settings.storage, places)
-    check_storage(location)
     check_folder(places.folder)
+    check_storage(location)
     mended = mend_journal(location, locked(places))
     if mended:
         show(Note(mended))

@@ -72,7 +72,7 @@ class TrackingStore:
         """
         try:
             _ = self.client
-        except MlflowException as error:
+        except Exception as error:  # MLflow's own, and those of its databases
             raise unusable_store(self.uri, error) from error
 
     def is_away(self, error: Exception) -> bool:
