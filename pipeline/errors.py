@@ -22,6 +22,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from pipeline.masking import mask_passwords
+
 
 class PipelineError(Exception):
     """Base of all errors that the command line shows as one line."""
@@ -92,8 +94,11 @@ def nearest(name: object, valid_names: Iterable[str]) -> str | None:
 
 
 def describe_failure(error: Exception) -> str:
-    """Return one line of at most 500 characters for an unforeseen error; running out of memory is called so."""
-    lines = str(error).strip().splitlines()
+    """Return one line of at most 500 characters for an unforeseen error; running out of memory is called so.
+
+    Passwords in it are masked.
+    """
+    lines = mask_passwords(str(error)).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0] if lines else ''}"[:500]
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
     return f"out of memory ({text})" if is_memory else text

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import pickle
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError, describe_failure
+from pipeline.masking import MaskingFormatter, mask_passwords
 
 # The counters of a container (cgroup 2, then 1), else those of the whole system.
 _OOM_COUNTERS = tuple(
@@ -57,8 +60,14 @@ def _run(connection: Connection[Any, Any], log: Path, work: bytes) -> None:
     _redirect_output(log)
     prepare_environment()
     os.environ.pop("MLFLOW_RUN_ID", None)  # it would override the parent of every run made here (mlflow #15713)
-    function, arguments = pickle.loads(work)
-    function(connection, *arguments)
+    if logging.lastResort is not None:  # which takes the messages of libraries
+        logging.lastResort.setFormatter(MaskingFormatter())
+    try:
+        function, arguments = pickle.loads(work)
+        function(connection, *arguments)
+    except Exception:
+        sys.stderr.write(mask_passwords(traceback.format_exc()))
+        sys.exit(1)
 
 
 def before_orphaned_end(act: Callable[[], None]) -> None:

@@ -15,6 +15,7 @@ import pipeline
 
 PACKAGE = Path(pipeline.__file__).parent
 ROOMS = (
+    "masking",
     "errors",
     "paths",
     "settings",

@@ -17,6 +17,7 @@ from pipeline.cli.search import search
 from pipeline.cli.train import train
 from pipeline.errors import PipelineError
 from pipeline.interrupts import EXIT_INTERRUPTED, handle_interrupts
+from pipeline.masking import mask_passwords
 
 CONTEXT = {
     "token_normalize_func": lambda token: token.replace("_", "-"),  # `mlflow run -P a_b=c` passes `--a_b c` on
@@ -60,5 +61,6 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"error: {' '.join(message.split())}", err=True)  # one line, even where a value has several
+    line = " ".join(message.split())  # even where a value has several
+    click.echo(f"error: {mask_passwords(line)}", err=True)
     sys.exit(code)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from pipeline.masking import MaskingFormatter
 from pipeline.training.ending import State
 from pipeline.training.metric import Metric
 from pipeline.workers.events import BatchEnd, Died, Ended, EpochEnd, Event, Note, Started
@@ -105,7 +106,9 @@ class PlainDisplay:
     def start(self, title: str, log: Path) -> None:
         """Say what begins, and send what libraries have to say to the log."""
         self.log = log
-        logging.basicConfig(filename=log, level=logging.WARNING, force=True)
+        handler = logging.FileHandler(log, encoding="utf-8")
+        handler.setFormatter(MaskingFormatter())
+        logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
         tally = self._tally
         what = f"{tally.n_open} {tally.noun} to go" if tally.n_open else "nothing left to do"
         if tally.n_total is None:

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 
 from pipeline.errors import describe_failure
-from pipeline.settings import mask_passwords
+from pipeline.masking import mask_passwords
 
 
 def log_of_command() -> Path | None:

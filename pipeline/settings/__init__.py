@@ -1,7 +1,6 @@
 """The settings of the commands: their options, described and validated here alone."""
 
 from pipeline.settings.base import CommandSettings, make_settings
-from pipeline.settings.masking import mask_passwords
 from pipeline.settings.promotion import PredictSettings, PromoteSettings, RollbackSettings
 from pipeline.settings.search import OBJECTIVES, PRUNERS, SAMPLERS, SearchSettings
 from pipeline.settings.training import BaselineSettings, DataSettings, TrainingSettings, TrainSettings
@@ -20,5 +19,4 @@ __all__ = [
     "TrainSettings",
     "TrainingSettings",
     "make_settings",
-    "mask_passwords",
 ]

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import SettingError, nearest
+from pipeline.masking import mask_passwords
 from pipeline.paths import dataset_name, default_data_dir, user_path
 from pipeline.settings.fields import options
-from pipeline.settings.masking import mask_passwords
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MAX_NAME_LENGTH = 100

@@ -25,7 +25,7 @@ from pipeline.study.time_limit import TimeLimit
 from pipeline.study.trials import STUDY_RUN, Trials, finished_trials, metric_value, requeue_abandoned
 from pipeline.tracking import names
 from pipeline.tracking.leaderboard import read_leaderboard
-from pipeline.tracking.parent_run import ParentRun, command_run
+from pipeline.tracking.parent_run import ParentRun, check_adopted_run, command_run
 from pipeline.tracking.store import find_store
 from pipeline.training.ending import State
 from pipeline.workers.events import Event, Note
@@ -79,6 +79,7 @@ def search(
         show(Note(mended))
     check_identity(find_study(location, settings.study), preparation)
     store.check()
+    check_adopted_run(store)
     with locked(places):
         study = open_study(location, preparation)
         n_before = len(finished_trials(study))

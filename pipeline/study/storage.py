@@ -12,8 +12,8 @@ from optuna.trial import TrialState
 
 from pipeline.disk import check_folder
 from pipeline.errors import SettingError
+from pipeline.masking import mask_passwords
 from pipeline.paths import StudyPlaces, user_path
-from pipeline.settings import mask_passwords
 from pipeline.study.journal import WholeRecords, check_journal, damaged_lines, set_aside
 
 
@@ -80,8 +80,8 @@ def find_study(location: str, study: str) -> optuna.Study | None:
 
 
 def _sqlite_file(location: str) -> Path | None:
-    """Return the file of a SQLite database; None of another database."""
-    if not location.startswith("sqlite:///"):
+    """Return the file of a SQLite database; None of another database, and of a file that SQLite is to find itself."""
+    if not location.startswith("sqlite:///") or location.startswith("sqlite:///file:"):
         return None
     return Path(location.removeprefix("sqlite:///").partition("?")[0])
 

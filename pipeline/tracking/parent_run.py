@@ -14,7 +14,9 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run
 from mlflow.exceptions import MlflowException
 
 from pipeline.data.source import TrainingData
+from pipeline.errors import SettingError
 from pipeline.interrupts import interrupts_noted
+from pipeline.masking import mask_passwords
 from pipeline.tracking import names
 from pipeline.tracking.owner import is_alive, this_process
 from pipeline.tracking.store import TrackingStore
@@ -133,6 +135,22 @@ def _close(run: ParentRun, status: str) -> None:
     outbox.write(Write(run.run_id, status=status, end_time=int(time.time() * 1000)))
     if outbox.flush():
         outbox.say(outbox.kept())
+
+
+def check_adopted_run(store: TrackingStore) -> None:
+    """Check that ``mlflow run``, which keeps all parameters that it is given, has kept no password.
+
+    Raises:
+        SettingError: it has.
+    """
+    adopted = os.environ.get("MLFLOW_RUN_ID")
+    params = store.client.get_run(adopted).data.params if adopted else {}
+    for name, value in params.items():
+        if mask_passwords(value) != value:
+            raise SettingError(
+                f"{name} must have no password with mlflow run, which has stored it in run {adopted}; delete that run, "
+                "change the password, and have the database's driver read it from PGPASSWORD, ~/.pgpass or the like"
+            )
 
 
 def end_killed_runs(store: TrackingStore) -> None:

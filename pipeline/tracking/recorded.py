@@ -154,8 +154,8 @@ def read_study(store: TrackingStore, study: str) -> StudyRecord:
     if not found:
         there = ", ".join(sorted({run.data.tags[names.STUDY] for run in runs if names.STUDY in run.data.tags}))
         raise SettingError(
-            f"study must be one of the tracking store {store.uri} ({there or 'which has none'}), got '{study}'; change "
-            "--study, search first, or set MLFLOW_TRACKING_URI"
+            f"study must be one of the tracking store {store.shown_uri} ({there or 'which has none'}), got '{study}'; "
+            "change --study, search first, or set MLFLOW_TRACKING_URI"
         )
     run = max(found, key=lambda run: run.info.start_time)
     return StudyRecord(run.info.run_id, study, run.data.tags[names.SPLIT], run.data.params)
@@ -172,8 +172,8 @@ def read_training(store: TrackingStore, run_id: str) -> TrainingRecord:
     if run is None or tags.get(names.KIND) not in names.FITTING_KINDS or names.SEED not in tags or not run.data.params:
         raise SettingError(
             f"config must be the id of a run in which a network was trained, got '{run_id}', which "
-            f"{'is none' if run else f'is not in the tracking store {store.uri}'}; copy the id of a trial from the "
-            "MLflow UI, or set MLFLOW_TRACKING_URI"
+            f"{'is none' if run else f'is not in the tracking store {store.shown_uri}'}; copy the id of a trial from "
+            "the MLflow UI, or set MLFLOW_TRACKING_URI"
         )
     return _record(store, run)
 

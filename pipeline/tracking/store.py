@@ -14,6 +14,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import SettingError
+from pipeline.masking import mask_passwords
 from pipeline.tracking.outage import find_outage, is_outage, is_server
 from pipeline.tracking.outbox import Outbox, outbox_at
 
@@ -34,9 +35,14 @@ class TrackingStore:
         return MlflowClient(self.uri)
 
     @property
+    def shown_uri(self) -> str:
+        """The URI for people, with passwords masked."""
+        return mask_passwords(self.uri)
+
+    @property
     def folder(self) -> Path | None:
         """The folder of a SQLite store; None for a server or another database."""
-        return Path(unquote(self.uri.removeprefix(_SQLITE))).parent if self.uri.startswith(_SQLITE) else None
+        return None if self._file is None else self._file.parent
 
     @property
     def studies(self) -> Path:
@@ -62,7 +68,13 @@ class TrackingStore:
     @property
     def exists(self) -> bool:
         """Whether the store exists; a SQLite file does not before the first write."""
-        return not self.uri.startswith(_SQLITE) or Path(unquote(self.uri.removeprefix(_SQLITE))).exists()
+        return self._file is None or self._file.exists()
+
+    @property
+    def _file(self) -> Path | None:
+        if not self.uri.startswith(_SQLITE):
+            return None
+        return Path(unquote(self.uri.removeprefix(_SQLITE).partition("?")[0]))
 
     def check(self) -> None:
         """Open the store, and create a SQLite file that is missing.
@@ -94,8 +106,11 @@ class TrackingStore:
                 return runs
 
     def ui_command(self) -> str:
-        """Return the command that opens the MLflow UI on this store."""
-        return f"open {self.uri}" if self.uri.startswith("http") else f"mlflow ui --backend-store-uri '{self.uri}'"
+        """Return the command that opens the MLflow UI on this store; a password stays in the environment."""
+        if self.uri.startswith("http"):
+            return f"open {self.shown_uri}"
+        uri = f"'{self.uri}'" if self.shown_uri == self.uri else '"$MLFLOW_TRACKING_URI"'
+        return f"mlflow ui --backend-store-uri {uri}"
 
     def experiment_of(self, run_id: str | None, *, name: str) -> str:
         """Return the experiment of the run ``run_id``, else ``MLFLOW_EXPERIMENT_ID``, else the one called ``name``.
@@ -138,7 +153,8 @@ def _check_answer(uri: str) -> None:
 
 def unusable_store(uri: str, error: Exception) -> SettingError:
     """Return the one-line error for a tracking store that MLflow refuses."""
-    reason = str(error).strip().splitlines()[0]
+    reason = mask_passwords(str(error).strip().splitlines()[0])
     return SettingError(
-        f"the tracking store must be one that MLflow opens, got '{uri}' ({reason}); set MLFLOW_TRACKING_URI"
+        f"the tracking store must be one that MLflow opens, got '{mask_passwords(uri)}' ({reason}); set "
+        "MLFLOW_TRACKING_URI"
     )

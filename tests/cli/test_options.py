@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from pipeline.cli import cli
 from pipeline.cli.options import SettingsCommand
-from pipeline.settings import CommandSettings, PromoteSettings, SearchSettings, mask_passwords
+from pipeline.masking import mask_passwords
+from pipeline.settings import CommandSettings, PromoteSettings, SearchSettings
 from pipeline.settings.fields import GROUPS, options
 
 COMMANDS = [command for command in cli.commands.values() if isinstance(command, SettingsCommand)]
