@@ -1,15 +1,24 @@
-"""Folders on the disk: whether they can be written, and have room."""
+"""Folders on the disk: whether they can be written, and what happens when the disk is full."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from pipeline.errors import FolderError
+from pipeline.errors import DiskFull, FolderError
+
+RESERVE_BYTES = 16_000_000  # enough to write how runs and trials ended
+_LEAST_FREE_BYTES = 4_000_000  # below it no training goes on
+ROOM_BYTES = 32_000_000  # that a command wants to begin
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_SIGNS = ("No space left on device", "database or disk is full", "Disk quota exceeded")  # of libraries' own errors
 
 
 def check_folder(folder: Path, *, n_bytes: int = 0) -> None:
@@ -22,7 +31,7 @@ def check_folder(folder: Path, *, n_bytes: int = 0) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder) as file:
-            allocate(file.fileno(), n_bytes)
+            _allocate(file.fileno(), n_bytes)
     except OSError as error:
         raise FolderError(_refusal(folder, n_bytes, error)) from error
     finally:
@@ -31,12 +40,66 @@ def check_folder(folder: Path, *, n_bytes: int = 0) -> None:
                 one.rmdir()
 
 
-def allocate(descriptor: int, n_bytes: int) -> None:
-    """Have the disk keep ``n_bytes`` for an open file.
+def is_disk_full(error: BaseException | None) -> bool:
+    """Tell whether an error, or one that led to it, says that the disk is full."""
+    while error is not None:
+        if (isinstance(error, OSError) and error.errno in _FULL) or any(sign in str(error) for sign in _SIGNS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
-    Raises:
-        OSError: there is not so much room.
-    """
+
+def describe_disk_full(*folders: Path) -> str:
+    """Return a line that names the folder, of those given and that of temporary files, with the least room."""
+    fullest = min((*folders, Path(tempfile.gettempdir())), key=_free)
+    return (
+        f"the disk of '{fullest}' is full: {_megabytes(_free(fullest))} are free, {_megabytes(ROOM_BYTES)} are needed "
+        "to go on; free some space and repeat the command"
+    )
+
+
+@dataclass(frozen=True)
+class Reserve:
+    """Room on the disk that a command keeps, in a file, for an orderly end when all other room is used up."""
+
+    file: Path
+
+    @classmethod
+    def beside(cls, log: Path) -> Reserve:
+        """Return the reserve of the command that has this log."""
+        return cls(log.with_suffix(".reserve"))
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the reserve inside, and give it free at the end.
+
+        Raises:
+            DiskFull: the disk was full, there already or in what was done inside.
+        """
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self.file.open("wb") as file:
+                _allocate(file.fileno(), RESERVE_BYTES)
+            yield
+        except Exception as error:
+            if is_disk_full(error) and not isinstance(error, DiskFull):
+                raise DiskFull(describe_disk_full(self.file.parent)) from error
+            raise
+        finally:
+            self.file.unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """Check that there is still room to write.
+
+        Raises:
+            DiskFull: there is hardly any.
+        """
+        if _free(self.file.parent) < _LEAST_FREE_BYTES:
+            raise DiskFull(describe_disk_full(self.file.parent))
+
+
+def _allocate(descriptor: int, n_bytes: int) -> None:
+    """Have the disk keep ``n_bytes`` for an open file."""
     if hasattr(os, "posix_fallocate"):
         if n_bytes:
             os.posix_fallocate(descriptor, 0, n_bytes)
@@ -46,16 +109,19 @@ def allocate(descriptor: int, n_bytes: int) -> None:
 
 
 def _refusal(folder: Path, n_bytes: int, error: OSError) -> str:
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno not in _FULL:
         reason = "a file is in its place" if isinstance(error, FileExistsError) else error.strerror
         return f"the folder '{folder}' must be one that can be written ({reason}); work in another folder"
-    free = shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists())).free
     return (
-        f"the folder '{folder}' must have room for {megabytes(n_bytes)}, but {megabytes(free)} are free; "
+        f"the folder '{folder}' must have room for {_megabytes(n_bytes)}, got {_megabytes(_free(folder))}; "
         "free some space, or work in another folder"
     )
 
 
-def megabytes(n_bytes: int) -> str:
-    """Return a number of bytes in MB, for people."""
+def _free(folder: Path) -> int:
+    there = next((one for one in (folder, *folder.parents) if one.exists()), Path.cwd())
+    return shutil.disk_usage(there).free
+
+
+def _megabytes(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:.0f} MB"

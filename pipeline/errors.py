@@ -9,6 +9,7 @@ PipelineError                       (1: an unforeseen failure)
 │   ├── BackboneError               a backbone: its images, or its weights
 │   ├── DataError                   a data set
 │   └── FolderError                 a folder that cannot be written, or has no room
+├── DiskFull                        (1: no space was left; the same command goes on when there is some)
 ├── TrainingsFailed                 (1: training after training failed)
 ├── TrackingServerGone              (1: what is unsent is kept)
 └── GateRefused                     (3: a candidate did not become champion)
@@ -63,6 +64,10 @@ class DataError(InputError):
 
 class FolderError(InputError):
     """A folder that cannot be written, or in which there is not enough room."""
+
+
+class DiskFull(PipelineError):  # noqa: N818 - names the event, as Optuna's TrialPruned does
+    """A disk without space, in the middle of the work: what was at work waits to go on."""
 
 
 class TrainingsFailed(PipelineError):  # noqa: N818 - names the event, as Optuna's TrialPruned does

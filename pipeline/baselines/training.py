@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.data.source import TrainingData
+from pipeline.disk import ROOM_BYTES, check_folder
 from pipeline.errors import TrainingsFailed
 from pipeline.settings import TrainingSettings
 from pipeline.tracking import names
@@ -30,12 +31,13 @@ def train_jobs(
     ``show`` gets the workers' events.
 
     Raises:
-        SettingError: the tracking store cannot be used; nothing was written.
+        InputError: the tracking store or its folder cannot be used; nothing was written.
         TrainingsFailed: a job failed; the others were done.
     """
     metric = get_metric(settings.metric)
     store = find_store()
     store.outbox.say = lambda line: show(Note(line))
+    check_folder(store.studies, n_bytes=ROOM_BYTES)
     store.check()
     to_do = left_to_do(jobs, data, settings, store)
     name = f"{kind}-{settings.dataset_name}"

@@ -11,18 +11,19 @@ from pathlib import Path
 import optuna
 import pandas as pd
 
-from pipeline.disk import check_folder
+from pipeline.disk import ROOM_BYTES, check_folder
 from pipeline.errors import SettingError
 from pipeline.evaluation.objectives import Objective, ParetoFront
 from pipeline.locks import held
 from pipeline.paths import StudyPlaces
 from pipeline.settings import SearchSettings
+from pipeline.study.abandoned import requeue_abandoned, requeued_after_errors
 from pipeline.study.preparation import Preparation, prepare
 from pipeline.study.pruners import make_pruner
 from pipeline.study.storage import check_storage, find_study, mend_journal, open_storage, storage_location
 from pipeline.study.strategies import check_limits, make_strategy
 from pipeline.study.time_limit import TimeLimit
-from pipeline.study.trials import STUDY_RUN, Trials, finished_trials, metric_value, requeue_abandoned
+from pipeline.study.trials import STUDY_RUN, Trials, finished_trials, metric_value
 from pipeline.tracking import names
 from pipeline.tracking.leaderboard import read_leaderboard
 from pipeline.tracking.parent_run import ParentRun, check_adopted_run, command_run
@@ -72,7 +73,7 @@ def search(
     check_limits(preparation)
     places = StudyPlaces(store.studies, settings.study)
     location = storage_location(settings.storage, places)
-    check_folder(places.folder)
+    check_folder(places.folder, n_bytes=ROOM_BYTES)
     check_storage(location)
     mended = mend_journal(location, locked(places))
     if mended:
@@ -93,7 +94,8 @@ def search(
             requeue_abandoned(study, store)
             before = [(State(trial.state.name), metric_value(trial)) for trial in finished_trials(study)]
             on_start(before, places.log)
-            _run_trials(preparation, study, run, places.log, start, show)
+            with requeued_after_errors(study, store):
+                _run_trials(preparation, study, run, places.log, start, show)
         return SearchOutcome(
             leaderboard=_log_leaderboard(run, preparation),
             n_run=len(finished_trials(study)) - n_before,

@@ -19,9 +19,8 @@ from pipeline.study.storage import requeue
 from pipeline.study.strategy import Proposal, Strategy
 from pipeline.study.time_limit import TimeLimit
 from pipeline.tracking import names
-from pipeline.tracking.owner import is_alive, this_process
-from pipeline.tracking.parent_run import ParentRun, end_killed_run
-from pipeline.tracking.store import TrackingStore
+from pipeline.tracking.owner import this_process
+from pipeline.tracking.parent_run import ParentRun
 from pipeline.training.configuration import Configuration
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import Metric
@@ -44,32 +43,6 @@ def metric_value(trial: optuna.trial.FrozenTrial) -> float | None:
     if VALUE in trial.user_attrs:
         return float(trial.user_attrs[VALUE])
     return trial.values[0] if trial.values is not None and len(trial.values) == 1 else None  # of an older study
-
-
-def requeue_abandoned(study: optuna.Study, store: TrackingStore) -> None:
-    """Set RUNNING trials whose command is dead back to waiting; one with too many deaths fails."""
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        owner = trial.user_attrs.get(OWNER)
-        if owner is not None and is_alive(owner):
-            continue
-        run_id = trial.user_attrs.get(RUN_ID) or _run_of(store, study, trial.number)
-        n_deaths = trial.user_attrs.get(DEATHS, 0) + 1
-        has_knobs = bool(trial.params) or "fixed_params" in trial.system_attrs  # of a first trial
-        can_go_on = has_knobs and n_deaths < names.MAX_DEATHS
-        if run_id is not None:
-            end_killed_run(store, run_id, n_deaths, can_go_on=can_go_on)
-        if can_go_on:
-            requeue(study, trial.number, {DEATHS: n_deaths, RUN_ID: run_id or ""})
-        else:
-            study.tell(trial.number, state=TrialState.FAIL)
-
-
-def _run_of(store: TrackingStore, study: optuna.Study, number: int) -> str | None:
-    """Return the run that a trial was given just before its command was killed, which it does not know itself."""
-    parent = study.user_attrs.get(STUDY_RUN)
-    condition = f"tags.`mlflow.parentRunId` = '{parent}' AND tags.`{names.TRIAL}` = '{number}'"
-    found = [run.info.run_id for run in store.search_runs(condition) if names.STATE not in run.data.tags]
-    return found[0] if found else None
 
 
 @dataclass(frozen=True, eq=False)

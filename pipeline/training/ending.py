@@ -32,6 +32,7 @@ class Cause(StrEnum):
     TIME_UP = "time up"
     PAUSED = "paused"
     INTERRUPTED = "interrupted"
+    DISK_FULL = "disk full"
     FAILED = "failed"
 
     @property
@@ -49,6 +50,7 @@ _STATES = {
     Cause.TIME_UP: State.PRUNED,
     Cause.PAUSED: State.WAITING,
     Cause.INTERRUPTED: State.WAITING,
+    Cause.DISK_FULL: State.WAITING,
     Cause.FAILED: State.FAIL,
 }
 

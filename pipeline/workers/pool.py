@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.errors import TrainingsFailed
+from pipeline.disk import Reserve
+from pipeline.errors import DiskFull, TrainingsFailed
 from pipeline.interrupts import interrupts_noted
 from pipeline.tracking.names import MAX_DEATHS
 from pipeline.training.ending import Cause, Ending, State
@@ -66,21 +67,25 @@ class Pool:
         Raises:
             KeyboardInterrupt: it was interrupted.
             TrainingsFailed: trainings failed, or workers died, several times in a row.
+            DiskFull: the disk is full; the jobs at work pause as after Ctrl-C.
         """
         with interrupts_noted() as interrupts:
+            reserve = Reserve.beside(self.log)
             try:
-                self._divide_machine()
-                self._start_workers()
-                while not interrupts and (self._n_running() or self._n_left()):
-                    self._hand_out()
-                    for number, event in self.executor.poll(_POLL_SECONDS):
-                        self._take(number, event)
-                    self._stop_at_deadline()
-                    self._end_overdue()
+                with reserve.kept():
                     self._divide_machine()
                     self._start_workers()
-                if not interrupts:
-                    self._dismiss(*self._workers)
+                    while not interrupts and (self._n_running() or self._n_left()):
+                        reserve.check()
+                        self._hand_out()
+                        for number, event in self.executor.poll(_POLL_SECONDS):
+                            self._take(number, event)
+                        self._stop_at_deadline()
+                        self._end_overdue()
+                        self._divide_machine()
+                        self._start_workers()
+                    if not interrupts:
+                        self._dismiss(*self._workers)
             finally:
                 self._end_workers()
             if interrupts:
@@ -164,6 +169,8 @@ class Pool:
         return self.source.finish(job, ended)
 
     def _count(self, ending: Ending) -> None:
+        if ending.cause is Cause.DISK_FULL:
+            raise DiskFull(ending.detail)
         if ending.state is State.FAIL:
             self._count_failure(ending.reason)
         elif ending.state is not State.WAITING:

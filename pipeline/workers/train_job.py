@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.data.pixels import Pixels
 from pipeline.data.source import Split, TrainingData, load_training_data
+from pipeline.disk import describe_disk_full, is_disk_full
 from pipeline.errors import describe_failure
 from pipeline.evaluation.latency import LATENCY, measure_latency
 from pipeline.evaluation.paired import image_scores, pack_scores
@@ -86,7 +87,9 @@ def train_job(job: Job, resources: Resources) -> Ended:
 
 
 def _ending(error: Exception, resources: Resources) -> Ending:
-    """Return how a job ends with an error; where the tracking server is away, it can go on."""
+    """Return how a job ends with an error; where the disk is full or the tracking server is away, it can go on."""
+    if is_disk_full(error):
+        return Ending(Cause.DISK_FULL, describe_disk_full(resources.store.studies))
     if not resources.store.is_away(error):
         return Ending(Cause.FAILED, describe_failure(error))
     resources.channel.save()

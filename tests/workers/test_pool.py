@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import TrainingsFailed
+from pipeline.errors import DiskFull, TrainingsFailed
 from pipeline.training.budget import Budget
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.result import Epoch
@@ -436,3 +436,17 @@ def test_machine_is_divided_anew_where_the_next_jobs_want_fewer_workers() -> Non
     assert source.states() == [State.COMPLETE] * 4
     assert executor.n_workers == 1
     assert executor.n_started == 4, "the last job has a worker of its own, with the whole machine"
+
+
+def test_full_disk_ends_the_work_in_order_and_its_job_waits(tmp_path: Path) -> None:
+    full = Ending(Cause.DISK_FULL, "the disk of '/x' is full")
+
+    def fills_the_disk(job: Job) -> list[Event]:
+        return [Started(job.number, job.name, 1), ended(job, full)]
+
+    source, executor = Numbers(2), ScriptedExecutor([fills_the_disk])
+    with pytest.raises(DiskFull, match="the disk of '/x' is full"):
+        Pool(source, executor, lambda event: None, tmp_path / "log").run()
+    assert [(end.ending, end.ending.state) for _, end in source.ends] == [(full, State.WAITING)]
+    assert len(executor.jobs) == 1
+    assert list(tmp_path.iterdir()) == []
