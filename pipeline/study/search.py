@@ -82,7 +82,7 @@ def search(
     store.check()
     check_adopted_run(store)
     with locked(places):
-        study = open_study(location, preparation)
+        study = open_study(location, preparation, say=lambda line: show(Note(line)))
         n_before = len(finished_trials(study))
         opened = command_run(
             store, name=f"study-{settings.study}", tags={names.KIND: "study", names.STUDY: settings.study},
@@ -137,11 +137,11 @@ def locked(places: StudyPlaces) -> AbstractContextManager[None]:
     return held(places.lock, seconds=0, error=error)
 
 
-def open_study(location: str, preparation: Preparation) -> optuna.Study:
-    """Open the study, made where it is new."""
+def open_study(location: str, preparation: Preparation, say: Callable[[str], None]) -> optuna.Study:
+    """Open the study, made where it is new; ``say`` gets a line when its database is gone, and when it is back."""
     settings = preparation.settings
     study = optuna.create_study(
-        storage=open_storage(location),
+        storage=open_storage(location, say),
         study_name=settings.study,
         directions=[objective.direction for objective in preparation.objectives],
         pruner=make_pruner(settings.pruner, max_steps=preparation.space.max_epochs),

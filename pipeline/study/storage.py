@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -15,6 +17,13 @@ from pipeline.errors import SettingError
 from pipeline.masking import mask_passwords
 from pipeline.paths import StudyPlaces, user_path
 from pipeline.study.journal import WholeRecords, check_journal, damaged_lines, set_aside
+from pipeline.study.patient_storage import patient
+
+# Seconds, but for the last: milliseconds until an answer that does not come counts as none.
+_POSTGRESQL_OPTIONS = {
+    "connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}  # fmt: skip
 
 
 def storage_location(setting: str | None, places: StudyPlaces) -> str:
@@ -49,15 +58,18 @@ def mend_journal(location: str, lock: AbstractContextManager[None]) -> str | Non
         return set_aside(Path(location))
 
 
-def open_storage(location: str) -> BaseStorage:
+def open_storage(location: str, say: Callable[[str], None] | None = None) -> BaseStorage:
     """Open a storage, made where it is missing.
+
+    With ``say``, which gets lines for people, a database that is gone for a while later is waited for.
 
     Raises:
         SettingError: the location cannot be opened.
     """
     try:
         if "://" in location:
-            return RDBStorage(location)
+            storage = RDBStorage(location, _engine_options(location))
+            return storage if say is None else patient(storage, say)
         Path(location).parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(WholeRecords(location))
     except Exception as error:  # every database driver raises its own
@@ -77,6 +89,13 @@ def find_study(location: str, study: str) -> optuna.Study | None:
         return optuna.load_study(study_name=study, storage=open_storage(location))
     except KeyError:
         return None
+
+
+def _engine_options(location: str) -> dict[str, Any]:
+    """Return options by which a server that is gone is noticed; other drivers spell them differently."""
+    if not re.match(r"postgresql(\+psycopg2?)?://", location):
+        return {}
+    return {"pool_pre_ping": True, "connect_args": _POSTGRESQL_OPTIONS}
 
 
 def _sqlite_file(location: str) -> Path | None:

@@ -200,7 +200,7 @@ def test_trial_interrupted_in_a_later_fold_waits_and_goes_on_where_it_was(workpl
 @pytest.mark.parametrize("folds", [None, 4], ids=["none", "others"])
 def test_study_does_not_go_on_with_other_folds(folds: int | None, workplace: Workplace) -> None:
     workplace.places.folder.mkdir(parents=True)
-    open_study(str(workplace.places.journal), prepare(workplace.settings(folds=3)))
+    open_study(str(workplace.places.journal), prepare(workplace.settings(folds=3)), print)
     before = workplace.files()
     with pytest.raises(SettingError, match=r"but folds of study 'tiny' changed; .*--study"):
         workplace.search(trials=9, folds=folds)

@@ -130,7 +130,7 @@ def abandon(
     """Leave a study as a killed command does: one trial RUNNING, and its run; return the run's id."""
     preparation = prepare(place.settings())
     place.places.folder.mkdir(parents=True, exist_ok=True)
-    study = open_study(str(place.places.journal), preparation)
+    study = open_study(str(place.places.journal), preparation, print)
     trial = study.ask()
     knobs = preparation.space.suggest(trial)
     store = TrackingStore(place.uri)
