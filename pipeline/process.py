@@ -31,10 +31,11 @@ _last_acts: list[Callable[[], None]] = []
 def prepare_environment() -> None:
     """Set what TensorFlow reads when it is imported; what the user has set stays.
 
-    TensorFlow leaves its oneDNN kernels off on CPUs without AVX-512 or AMX.
+    TensorFlow leaves its oneDNN kernels off on CPUs without AVX-512 or AMX, and takes all memory of a GPU at once.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 def start_process(

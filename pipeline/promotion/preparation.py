@@ -74,8 +74,9 @@ def prepare(settings: PromoteSettings, display: PromotionDisplay) -> Promotion:
     store = find_store()
     study = read_study(store, settings.study)
     training = study.training_settings(
-        dataset=settings.dataset, data_dir=settings.data_dir, workers=settings.workers, precision=settings.precision
-    )
+        dataset=settings.dataset, data_dir=settings.data_dir, workers=settings.workers,
+        workers_per_gpu=settings.workers_per_gpu, precision=settings.precision,
+    )  # fmt: skip
     data = load_training_data(training)
     if data.split_digest != study.split:
         raise DataError(

@@ -51,7 +51,15 @@ class PromoteSettings(CommandSettings):
         False, group="Gate", meaning="Promote even if comparison or limits fail; recorded in the version's tags."
     )
     workers: int | None = option(
-        None, group="Execution", shown="1, or one per GPU", ge=1, le=256, meaning="Processes that train in parallel."
+        None, group="Execution", shown="1, or workers_per_gpu on each GPU", ge=1, le=256,
+        meaning="Processes that train in parallel.",
+    )  # fmt: skip
+    workers_per_gpu: int = option(
+        1,
+        group="Execution",
+        ge=1,
+        le=64,
+        meaning="Processes on each GPU, unless workers says how many there are in all.",
     )
     precision: Precision | None = option(
         None, group="Execution", shown="the study's", meaning="Floating-point type of the computation."

@@ -72,7 +72,15 @@ class TrainingSettings(DataSettings):
         None, group="Training", shown="as configured", ge=1, le=10_000, meaning="Maximum number of epochs per training."
     )
     workers: int | None = option(
-        None, group="Execution", shown="1, or one per GPU", ge=1, le=256, meaning="Processes that train in parallel."
+        None, group="Execution", shown="1, or workers_per_gpu on each GPU", ge=1, le=256,
+        meaning="Processes that train in parallel.",
+    )  # fmt: skip
+    workers_per_gpu: int = option(
+        1,
+        group="Execution",
+        ge=1,
+        le=64,
+        meaning="Processes on each GPU, unless workers says how many there are in all.",
     )
     precision: Literal["auto", Precision] = option(
         "auto", group="Execution", meaning="Floating-point type of the computation; auto: the fastest on this hardware."

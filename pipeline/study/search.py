@@ -157,7 +157,7 @@ def _run_trials(
     show: Callable[[Event], None],
 ) -> None:  # fmt: skip
     settings, data = preparation.settings, preparation.data
-    executor = LocalExecutor(WorkerContext(settings, run.store, log), settings.workers)
+    executor = LocalExecutor(WorkerContext(settings, run.store, log))
     limit = TimeLimit.of(study, minutes=settings.timeout_minutes, start=start)
     strategy = make_strategy(preparation, study, limit, executor, say=lambda line: show(Note(line)))
     trials = Trials(

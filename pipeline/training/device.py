@@ -12,6 +12,7 @@ from pipeline.errors import SettingError, did_you_mean
 
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 _BFLOAT16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
+_CUDA_CONTEXT_MB = 800  # an allowance: context, and the code of cuDNN's and cuBLAS's kernels
 
 
 def visible_gpus() -> tuple[str, ...]:
@@ -19,20 +20,49 @@ def visible_gpus() -> tuple[str, ...]:
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return tuple(gpu for gpu in chosen.replace(" ", "").split(",") if gpu not in ("", "-1"))
+    return tuple(_ask_nvidia_smi("--query-gpu=index"))
+
+
+def gpu_memory_mb() -> int | None:
+    """Return the memory of the first GPU that this process may use; None where it is not known."""
+    gpus = visible_gpus()
+    found = _ask_nvidia_smi(f"--id={gpus[0]}", "--query-gpu=memory.total") if gpus else []
+    return int(found[0]) if found and found[0].isdecimal() else None
+
+
+def _ask_nvidia_smi(*query: str) -> list[str]:
+    """Return what it answers, word by word; nothing where it is missing or fails."""
     if shutil.which("nvidia-smi") is None:
-        return ()
-    query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    listed = subprocess.run(query, capture_output=True, text=True, check=False)
-    return tuple(listed.stdout.split()) if listed.returncode == 0 else ()
+        return []
+    command = ["nvidia-smi", *query, "--format=csv,noheader,nounits"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return answer.stdout.split() if answer.returncode == 0 else []
 
 
-def configure_device(*, threads: int) -> None:
-    """Let GPU memory grow as needed and give TensorFlow ``threads`` threads; call before the first tensor."""
+def configure_device(*, threads: int, n_on_gpu: int = 1) -> None:
+    """Let GPU memory grow as needed and give TensorFlow ``threads`` threads; call before the first tensor.
+
+    Where ``n_on_gpu`` processes share a GPU, it grows up to this one's share of the memory.
+    """
     import tensorflow as tf
 
+    most = gpu_memory_mb() if n_on_gpu > 1 else None
     for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+        if most is None:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        else:  # excludes the setting above, whose place the environment takes: prepare_environment
+            limit = tf.config.LogicalDeviceConfiguration(memory_limit=memory_share_mb(most, n_on_gpu))
+            tf.config.set_logical_device_configuration(gpu, [limit])
     tf.config.threading.set_intra_op_parallelism_threads(threads)
+
+
+def memory_share_mb(total_mb: int, n_on_gpu: int) -> int:
+    """Return how much TensorFlow may allocate in each of several processes on a GPU of ``total_mb``.
+
+    What CUDA takes beside, for each process that uses a GPU, is left free.
+    """
+    share = total_mb // n_on_gpu
+    return max(share - _CUDA_CONTEXT_MB, share // 2)
 
 
 def resolve_precision(setting: str) -> str:

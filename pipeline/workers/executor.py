@@ -13,6 +13,7 @@ from pipeline.process import count_cpus, count_oom_kills, describe_exit, end_pro
 from pipeline.training.device import visible_gpus
 from pipeline.workers.events import Command, Died, Event
 from pipeline.workers.job import WorkerContext
+from pipeline.workers.machine_share import MachineShare, share_machine
 from pipeline.workers.worker import run_worker
 
 
@@ -49,21 +50,24 @@ class _Process:
 
 
 class LocalExecutor:
-    """Worker processes on this machine; each has its share of the CPU threads, and a GPU where there are some."""
+    """Worker processes on this machine; each has its share of CPU threads and GPUs."""
 
-    def __init__(self, context: WorkerContext, n_workers: int | None) -> None:
-        """Take ``n_workers``; None: one, or one a GPU."""
-        self._gpus = visible_gpus()
-        self._context = context
-        self.n_devices = max(1, len(self._gpus))
-        self.n_places = self.n_workers = n_workers or self.n_devices
+    def __init__(self, context: WorkerContext) -> None:
+        """Take as many workers as the settings say: ``workers`` in all, else ``workers_per_gpu`` a GPU, else one."""
+        self._context, self._gpus = context, visible_gpus()
+        settings, n_gpus = context.settings, len(self._gpus)
+        self.n_places = self.n_workers = settings.workers or max(1, n_gpus * settings.workers_per_gpu)
+        self.n_devices = min(self.n_places, max(1, n_gpus))
         self._processes: dict[int, _Process] = {}
+
+    def share_of(self, worker: int) -> MachineShare:
+        """Return what a worker that is started now has of the machine."""
+        return share_machine(worker, n_workers=self.n_workers, gpus=self._gpus, n_cpus=count_cpus())
 
     def start(self, worker: int) -> None:
         """Start the process of a worker."""
-        gpu = self._gpus[worker % len(self._gpus)] if self._gpus else None
-        threads = max(1, count_cpus() // self.n_workers)
-        started = start_process(run_worker, self._context, threads, gpu, log=self._context.log, name=f"worker-{worker}")
+        arguments = self._context, self.share_of(worker)
+        started = start_process(run_worker, *arguments, log=self._context.log, name=f"worker-{worker}")
         self._processes[worker] = _Process(*started)
 
     def send(self, worker: int, command: Command) -> None:

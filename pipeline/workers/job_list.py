@@ -84,7 +84,7 @@ def run_jobs(
         TrainingsFailed: several failed in a row; the others were not tried.
     """
     source = JobList(_marked(jobs, data, settings, parent.store), parent)
-    executor = LocalExecutor(WorkerContext(settings, parent.store, log), settings.workers)
+    executor = LocalExecutor(WorkerContext(settings, parent.store, log))
     Pool(source, executor, show, log).run()
     return source.failures
 

@@ -35,6 +35,7 @@ from pipeline.workers.classical_job import train_classical
 from pipeline.workers.events import Ended, EpochEnd, FoldEnd, Note, Started
 from pipeline.workers.folds import Folds, Outcome
 from pipeline.workers.job import Job, WorkerContext
+from pipeline.workers.machine_share import MachineShare
 
 _SEEDS_BETWEEN_FOLDS = 7919  # the first fold has the job's own seed
 
@@ -56,10 +57,10 @@ class Resources:
         return self.data.n_splits if job.validates else 1
 
 
-def load_resources(context: WorkerContext, channel: Channel, *, threads: int) -> Resources:
+def load_resources(context: WorkerContext, channel: Channel, share: MachineShare) -> Resources:
     """Load images and device for the jobs of this process."""
     settings = context.settings
-    configure_device(threads=threads)
+    configure_device(threads=share.threads, n_on_gpu=share.n_on_gpu)
     return Resources(
         store=context.store, data=load_training_data(settings), metric=get_metric(settings.metric),
         precision=resolve_precision(settings.precision), image_size=settings.image_size or 0,

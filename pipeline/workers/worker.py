@@ -11,18 +11,19 @@ from pipeline.process import before_orphaned_end
 from pipeline.workers.channel import Channel
 from pipeline.workers.events import Died, Ready
 from pipeline.workers.job import WorkerContext
+from pipeline.workers.machine_share import MachineShare
 
 
-def run_worker(connection: Connection[Any, Any], context: WorkerContext, threads: int, gpu: str | None) -> None:
+def run_worker(connection: Connection[Any, Any], context: WorkerContext, share: MachineShare) -> None:
     """Load what the jobs need, then train each, until there is none; TensorFlow is imported here."""
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    if share.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = share.gpu
     channel = Channel(connection)
     before_orphaned_end(channel.save)
     try:
         from pipeline.workers.train_job import load_resources, train_job
 
-        resources = load_resources(context, channel, threads=threads)
+        resources = load_resources(context, channel, share)
     except Exception as error:  # the pool tells the user
         channel.send(Died(f"a worker could not start: {describe_failure(error)}"))
         raise

@@ -43,3 +43,13 @@ def test_worker_is_replaced_after_its_share_of_trials(workplace: Workplace, monk
     monkeypatch.setattr(pool, "TRAININGS_PER_WORKER", 1)
     assert workplace.search(trials=2, keep_models="none").n_run == 2
     assert sum(isinstance(event, Ready) for event in workplace.events) == 2
+
+
+@pytest.mark.slow
+def test_workers_per_gpu_train_side_by_side(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")  # where there is none, TensorFlow takes the CPU
+
+    assert workplace.search(trials=3, workers_per_gpu=2, keep_models="none").n_run == 3
+
+    assert sum(isinstance(event, Ready) for event in workplace.events) == 2
+    assert workplace.runs("study")[0].data.params["workers_per_gpu"] == "2"

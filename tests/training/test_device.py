@@ -9,7 +9,14 @@ import pytest
 
 from pipeline.errors import SettingError
 from pipeline.process import prepare_environment
-from pipeline.training.device import _cpu_flags, fastest_precision, resolve_precision, visible_gpus
+from pipeline.training.device import (
+    _cpu_flags,
+    fastest_precision,
+    gpu_memory_mb,
+    memory_share_mb,
+    resolve_precision,
+    visible_gpus,
+)
 
 
 @pytest.fixture
@@ -53,6 +60,35 @@ def test_users_choice_of_gpus_stands(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
 
     assert visible_gpus() == gpus
+
+
+def test_gpu_memory_is_that_of_the_first_that_may_be_used(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_nvidia_smi(tools, '[ "$1 $2" = "--id=3 --query-gpu=memory.total" ] && echo 81559')
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+
+    assert gpu_memory_mb() == 81559
+
+
+@pytest.mark.parametrize("answer", ["exit 6", "echo '[N/A]'", "echo No devices were found"])
+def test_gpu_memory_is_unknown_where_nvidia_smi_does_not_say(
+    tools: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    write_nvidia_smi(tools, answer)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+
+    assert gpu_memory_mb() is None
+
+
+def test_gpu_memory_is_unknown_without_a_gpu(tools: Path) -> None:
+    assert gpu_memory_mb() is None
+
+
+@pytest.mark.parametrize(("total", "n_on_gpu"), [(81559, 2), (16384, 4), (4096, 4), (2048, 3)])
+def test_processes_on_a_gpu_leave_memory_for_each_other(total: int, n_on_gpu: int) -> None:
+    share = memory_share_mb(total, n_on_gpu)
+
+    assert total / n_on_gpu / 2 - 1 <= share < total / n_on_gpu
+    assert total - n_on_gpu * share >= min(n_on_gpu * 800, total // 2 - n_on_gpu)
 
 
 def test_cpu_flags_are_those_of_the_first_cpu(tmp_path: Path) -> None:
@@ -108,8 +144,10 @@ def test_unknown_precision_is_refused_with_the_nearest() -> None:
 def test_environment_of_the_user_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "false")
 
     prepare_environment()
 
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"
+    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"
