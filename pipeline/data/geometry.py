@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pipeline.data.uniform import draw_integers, draw_uniform
+
 Tensor = Any
 
 
@@ -23,7 +25,7 @@ def rearrange(
         if flips and axis == 1:
             indices = tf.where(_is_mirrored(n_images, seed)[:, tf.newaxis], side - 1 - indices, indices)
         if reach:
-            moves = tf.random.stateless_uniform((n_images, 1), seed + axis, -reach, reach + 1, tf.int32)
+            moves = draw_integers((n_images, 1), seed + axis, -reach, reach + 1)
             indices = tf.clip_by_value(indices + moves, 0, side - 1)
         if reach and axis == 0:
             images = tf.gather(images, indices, axis=1, batch_dims=1)
@@ -56,7 +58,7 @@ def resample(
     n_images = tf.shape(images)[0]
 
     def draw(offset: int, reach: float) -> Tensor:
-        return tf.random.stateless_uniform((n_images,), seed + offset, -reach, reach)
+        return draw_uniform((n_images,), seed + offset, -reach, reach)
 
     sides = tf.where(_is_mirrored(n_images, seed), -1.0, 1.0) if flips else 1.0
     pixels = tf.reshape(tf.cast(images, tf.float32), (-1, height, width, input_shape[-1]))
@@ -103,6 +105,4 @@ def _transforms(
 
 def _is_mirrored(n_images: Tensor, seed: Tensor) -> Tensor:
     """Draw for each image whether it is mirrored, with probability 1/2."""
-    import tensorflow as tf
-
-    return tf.random.stateless_uniform((n_images,), seed + 2) < 0.5
+    return draw_uniform((n_images,), seed + 2) < 0.5

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.data.uniform import draw_integers, draw_uniform
+
 Tensor = Any
 
 
@@ -45,7 +47,7 @@ def erase(images: Tensor, seed: Tensor, input_shape: tuple[int, ...], share: flo
     inside = tf.constant(True)
     for axis, side in enumerate(input_shape[:-1]):
         size = max(1, int(side * share))
-        start = tf.random.stateless_uniform((n_images, 1), seed + 4 + axis, 0, side - size + 1, tf.int32)
+        start = draw_integers((n_images, 1), seed + 4 + axis, 0, side - size + 1)
         along = tf.range(side)[tf.newaxis]
         hit = (along >= start) & (along < start + size)
         shape = [-1 if place == 0 else side if place == axis + 1 else 1 for place in range(rank + 1)]
@@ -60,4 +62,4 @@ def _factors(images: Tensor, seed: Tensor, reach: float) -> Tensor:
     import tensorflow as tf
 
     shape = tf.concat([tf.shape(images)[:1], tf.ones(images.shape.rank - 1, tf.int32)], 0)
-    return tf.random.stateless_uniform(shape, seed, 1 - reach, 1 + reach)
+    return draw_uniform(shape, seed, 1 - reach, 1 + reach)
