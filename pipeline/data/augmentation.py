@@ -1,6 +1,6 @@
 """Random changes to whole batches of training images, as stateless TensorFlow functions.
 
-They run in the input pipeline, so that they are no part of the saved network. Sequences of (length, channels) are
+They run before the network, so that they are no part of the saved one. Sequences of (length, channels) are
 shifted and zoomed along their one axis, but not rotated, sheared or mirrored: a reversed sequence is a different one.
 """
 
@@ -39,6 +39,11 @@ class Augmentation:
     def changes_images(self) -> bool:
         """Whether any range is above zero."""
         return self != Augmentation()
+
+    def resamples(self, input_shape: tuple[int, ...]) -> bool:
+        """Return whether images are computed anew between pixels, by an operation that XLA does not take."""
+        turns = self.rotation_degrees or self.shear_degrees
+        return bool(self.zoom or (len(input_shape) == 3 and turns))
 
     def reaches(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the largest shift along each axis in pixels: at least 1, or 0 where there are no shifts.
@@ -81,11 +86,10 @@ def make_augment(
     if not augmentation.changes_images:
         return None
     is_image = len(input_shape) == 3
-    resamples = augmentation.zoom or (is_image and (augmentation.rotation_degrees or augmentation.shear_degrees))
     reaches, flips = augmentation.reaches(input_shape), is_image and augmentation.horizontal_flip
 
     def augment(images: Tensor, seed: Tensor) -> Tensor:
-        if resamples:
+        if augmentation.resamples(input_shape):
             pixels = resample(
                 images, seed, input_shape, reaches=reaches, flips=flips, zoom=augmentation.zoom,
                 rotation_degrees=augmentation.rotation_degrees, shear_degrees=augmentation.shear_degrees,

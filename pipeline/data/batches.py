@@ -1,17 +1,15 @@
-"""Batches for Keras, gathered from memory or disk; order and augmentation of an epoch follow from seed and number."""
+"""Batches for Keras; order and augmentation of an epoch follow from seed and number."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from pipeline.data.augmentation import Augmentation, make_augment
+from pipeline.data.augmentation import Augmentation
 from pipeline.data.image_set import Array, ImageSet
-from pipeline.data.pixels import Pixels, StoredPixels
-from pipeline.data.scaling import pixel_range
+from pipeline.data.loader import make_loader
 
 _LEAST_AT_ONCE, _MOST_AT_ONCE = 16, 500
 _POSITIONS_AT_ONCE = 2**20  # each has the numbers of all filters of a layer
@@ -27,6 +25,7 @@ def training_batches(
     class_weights: bool,
     seed: int,
     epoch: Any,
+    loads: bool = True,
 ) -> Any:
     """Return a ``tf.data.Dataset`` of (images, smoothed targets), in full batches where there is one.
 
@@ -34,21 +33,21 @@ def training_batches(
     else: an epoch is the same whether or not those before it were run.
     Targets are one-hot labels of shape (n, classes), or with one output the second class's column, (n, 1). They are
     smoothed here and not in the loss, so that the validation loss stays plain cross-entropy. With ``class_weights``
-    each image's weight follows as a third part.
+    each image's weight follows as a third part. Batches that do not ``load`` have in the place of the images what a
+    loader makes them of: (indices, two seeds).
     """
     import tensorflow as tf
 
-    pixels_at, labels = _gatherer(images.images), tf.constant(images.labels)
     n_images, n_classes = len(images.labels), len(images.class_names)
-    weights = tf.constant(balanced_weights(images)) if class_weights else None
-    augment = None
-    if augmentation.changes_images:  # else nobody asks for the range, and finding it reads all float pixels
-        augment = make_augment(augmentation, input_shape=images.input_shape, pixel_range=pixel_range(images.images))
+    loader = make_loader(images, augmentation) if loads else None
+    with tf.device("CPU"):
+        labels = tf.constant(images.labels)
+        weights = tf.constant(balanced_weights(images)) if class_weights else None
 
     def gather(indices: Any, batch_seed: Any) -> Any:
-        batch, classes = pixels_at(indices), tf.gather(labels, indices)
+        classes = tf.gather(labels, indices)
         targets = tf.one_hot(classes, n_classes) * (1 - label_smoothing) + label_smoothing / n_classes
-        batch = augment(batch, batch_seed) if augment else batch
+        batch = loader(indices, batch_seed) if loader else (indices, batch_seed)
         parts = batch, targets[:, -n_outputs:]
         return parts if weights is None else (*parts, tf.gather(weights, classes))
 
@@ -101,16 +100,22 @@ def images_at_once(input_shape: tuple[int, ...]) -> int:
     return max(_LEAST_AT_ONCE, min(_MOST_AT_ONCE, _POSITIONS_AT_ONCE // math.prod(input_shape[:-1])))
 
 
-def validation_batches(images: ImageSet, *, n_outputs: int, batch_size: int | None = None) -> Any:
-    """Return a ``tf.data.Dataset`` of (images, targets) in the images' order; targets as for training, but plain."""
+def validation_batches(images: ImageSet, *, n_outputs: int, batch_size: int | None = None, loads: bool = True) -> Any:
+    """Return a ``tf.data.Dataset`` of (images, targets) in the images' order; targets as for training, but plain.
+
+    Batches that do not ``load`` have in the place of the images what a loader makes them of: (indices,).
+    """
     import tensorflow as tf
 
-    pixels_at, labels = _gatherer(images.images), tf.constant(images.labels)
+    loader = make_loader(images) if loads else None
+    with tf.device("CPU"):
+        labels = tf.constant(images.labels)
     n_classes = len(images.class_names)
     indices = tf.data.Dataset.range(len(images.labels)).batch(batch_size or images_at_once(images.input_shape))
 
     def gather(indices: Any) -> Any:
-        return pixels_at(indices), tf.one_hot(tf.gather(labels, indices), n_classes)[:, -n_outputs:]
+        targets = tf.one_hot(tf.gather(labels, indices), n_classes)[:, -n_outputs:]
+        return loader(indices) if loader else (indices,), targets
 
     return _untuned(indices.map(gather).prefetch(2))
 
@@ -125,18 +130,3 @@ def _untuned(batches: Any) -> Any:
     options = tf.data.Options()
     options.autotune.enabled = False
     return batches.with_options(options)
-
-
-def _gatherer(pixels: Pixels) -> Callable[[Any], Any]:
-    """Return a TensorFlow function from indices to images."""
-    import tensorflow as tf
-
-    if not isinstance(pixels, StoredPixels):
-        in_memory = tf.constant(pixels)
-        return lambda indices: tf.gather(in_memory, indices)
-
-    def read(indices: Any) -> Any:
-        batch = tf.numpy_function(pixels.__getitem__, [indices], pixels.dtype, stateful=False)
-        return tf.ensure_shape(batch, (indices.shape[0], *pixels.shape[1:]))
-
-    return read

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.data.batches import epoch_variable, steps_per_epoch, training_batches, validation_batches
+from pipeline.data.loader import make_loader
 from pipeline.data.source import Split
 from pipeline.training.bound_configuration import Build
 from pipeline.training.budget import Budget, StepSchedule
@@ -46,6 +47,7 @@ def train(
     checkpoint: CheckpointWriter | None = None,
     budget: Budget = _WHOLE_PLAN,
     clock: Clock = time.perf_counter,
+    image_device: str | None = None,
 ) -> TrainingResult:
     """Build and train a network, and give it the weights of its best epoch, or with no ``metric`` of its last one.
 
@@ -54,7 +56,8 @@ def train(
     ``on_epoch`` gets each finished epoch, ``on_batch`` the share of the epoch that is done; both return why the
     training ends, or None. It goes on after ``resume_from`` as if it had never stopped. ``checkpoint`` gets each epoch,
     and writes the last one wherever the training stops to go on later. Within its ``budget`` the schedule is complete,
-    and the last epoch may not be full; ``clock`` measures its seconds.
+    and the last epoch may not be full; ``clock`` measures its seconds. Images are held, gathered and augmented by
+    ``image_device`` (None: by the CPU, in the input pipeline).
 
     Raises:
         OutputError: the network's output does not fit the classes.
@@ -68,7 +71,7 @@ def train(
     if resume_from is not None and restore(network, resume_from):
         progress.continue_from(replace(resume_from, seconds_used=0.0) if budget.from_now else resume_from)
     if progress.ending is None:
-        _fit(network, progress, data, position, seed=seed, checkpoint=checkpoint)
+        _fit(network, progress, data, position, seed=seed, checkpoint=checkpoint, image_device=image_device)
     return _result(network, progress, n_images)
 
 
@@ -106,17 +109,18 @@ def _compiled(
         metrics=make_metrics(n_outputs, class_weights=plan.class_weights),
         steps_per_execution=scheduler.steps_per_execution,
     )
-    group_steps(network)
     return network
 
 
 def _fit(
     network: Any, progress: Progress, data: Split, position: Any, *, seed: int,
-    checkpoint: CheckpointWriter | None,
+    checkpoint: CheckpointWriter | None, image_device: str | None,
 ) -> None:  # fmt: skip
     plan, n_outputs, epoch_number = progress.plan, network.output_shape[-1], epoch_variable()
+    loads = image_device is None
+    _group_steps(network, plan, data, image_device)
     batches = training_batches(
-        data.train, n_outputs=n_outputs, batch_size=plan.batch_size, augmentation=plan.augmentation,
+        data.train, n_outputs=n_outputs, batch_size=plan.batch_size, augmentation=plan.augmentation, loads=loads,
         label_smoothing=plan.label_smoothing, class_weights=plan.class_weights, seed=seed, epoch=epoch_number,
     )  # fmt: skip
     callbacks = [follow(progress, epoch_number, position)]
@@ -124,12 +128,20 @@ def _fit(
         callbacks.append(reduce_on_plateau(progress))
     if checkpoint is not None:
         callbacks.append(save_checkpoints(progress, checkpoint))
-    validation = validation_batches(data.validation, n_outputs=n_outputs) if progress.metric else None
+    validation = validation_batches(data.validation, n_outputs=n_outputs, loads=loads) if progress.metric else None
     progress.begin()
     network.fit(
         batches, validation_data=validation, epochs=plan.epochs, initial_epoch=len(progress.epochs),
         callbacks=callbacks, shuffle=False, verbose=0,
     )  # fmt: skip
+
+
+def _group_steps(network: Any, plan: TrainingPlan, data: Split, image_device: str | None) -> None:
+    if image_device is None:
+        group_steps(network)
+        return
+    loader = make_loader(data.train, plan.augmentation, device=image_device)
+    group_steps(network, loader, make_loader(data.validation, device=image_device))
 
 
 def _result(network: Any, progress: Progress, n_images: int) -> TrainingResult:

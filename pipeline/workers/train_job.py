@@ -27,6 +27,7 @@ from pipeline.training.checkpoint_writer import CheckpointWriter
 from pipeline.training.configuration import Configuration
 from pipeline.training.device import configure_device, resolve_precision
 from pipeline.training.ending import Cause, Ending, State, TrainingStopped
+from pipeline.training.image_device import choose_image_device
 from pipeline.training.metric import Metric, get_metric
 from pipeline.training.result import Epoch, TrainingResult
 from pipeline.training.trainer import train
@@ -190,6 +191,7 @@ class _Training:
             seed=(self.job.seed + (fold - 1) * _SEEDS_BETWEEN_FOLDS) % 2**31, precision=self.resources.precision,
             on_epoch=partial(self._end_epoch, fold), on_batch=self.resources.channel.end_batch,
             resume_from=earlier, checkpoint=checkpoint, budget=self.job.budget_of(fold),
+            image_device=choose_image_device(bound.split),
         )  # fmt: skip
         if self.resources.n_folds(self.job) > 1:
             checkpoint.save()  # the next fold has a writer of its own
