@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 import yaml
 
 from pipeline.paths import DOCUMENTS_DIR, default_data_dir
+from pipeline.training.ending import Cause, Ending
 
 from .options import CLOCKS
 
@@ -22,7 +25,11 @@ N_CLASSES = 10
 
 @dataclass(frozen=True)
 class Request:
-    """A training to be measured: ``precision`` None is that of the plain script."""
+    """A training to be measured: ``precision`` None is that of the plain script.
+
+    It has the ``place``-th of ``n_together`` shares of the machine, counted from 0, and after its first epoch waits in
+    the folder ``meeting`` until all of them are there. It ends after ``seconds`` from then on, if they are given.
+    """
 
     model: str
     precision: str | None
@@ -33,6 +40,15 @@ class Request:
     cores: int
     images: str = "cifar10"
     clock: str = "wall"
+    seconds: float | None = None
+    place: int = 0
+    n_together: int = 1
+    meeting: str = ""
+
+    @property
+    def length(self) -> dict[str, int]:
+        """The knobs that have the trainer train so many epochs."""
+        return {"epochs": self.epochs, "early_stopping_patience": 0}
 
 
 @dataclass(frozen=True)
@@ -49,29 +65,45 @@ class Measured:
 
 
 def measure(request: Request) -> Measured:
-    """Train in this process, on its first ``cores`` cores, and measure it; validation is part of an epoch."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: request.cores])
+    """Train in this process, on ``cores`` cores of its own, and measure it; validation is part of an epoch."""
+    usable, first = sorted(os.sched_getaffinity(0)), request.place * request.cores
+    os.sched_setaffinity(0, usable[first : first + request.cores] or usable)
     pixels, labels = load_images(request)
     train = train_by_script if request.precision is None else train_by_pipeline
-    epochs = Epochs(CLOCKS[request.clock])
+    epochs = Epochs(CLOCKS[request.clock], seconds=request.seconds, meet=lambda: meet(request))
     accuracy, val_accuracy = train(request, pixels, labels, epochs)
     speed = request.n_images / median(epochs.seconds[1:] or epochs.seconds)
     return Measured(speed, epochs.total, accuracy, val_accuracy)
 
 
-class Epochs:
-    """Takes the time from the start of a training to the end of each epoch."""
+def meet(request: Request) -> None:
+    """Wait until all trainings that are measured together have come here; who starts them ends those that wait."""
+    if request.n_together > 1:
+        folder = Path(request.meeting)
+        (folder / f"{request.place}.ready").touch()
+        while len(list(folder.glob("*.ready"))) < request.n_together:
+            time.sleep(0.01)
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock, self._ends = clock, [0.0]
+
+class Epochs:
+    """Takes the time from the start of a training to the end of each epoch; the second begins after ``meet``."""
+
+    def __init__(self, clock: Callable[[], float], *, seconds: float | None, meet: Callable[[], None]) -> None:
+        self._clock, self._seconds, self._meet, self._ends = clock, seconds, meet, [0.0]
 
     def start(self) -> None:
         """Start, when all is imported."""
         self._ends = [self._clock()]
 
-    def end(self, *ignored: Any) -> None:
-        """Take the end of an epoch."""
+    def end(self, *ignored: Any) -> Ending | None:
+        """Take the end of an epoch, and say whether the training ends with it."""
         self._ends.append(self._clock())
+        if len(self._ends) == 2:
+            self._meet()
+            self._ends[-1] = self._clock()
+            return None
+        is_over = self._seconds is not None and self._ends[-1] - self._ends[1] >= self._seconds
+        return Ending(Cause.TIME_UP) if is_over else None
 
     @property
     def seconds(self) -> list[float]:
@@ -131,20 +163,23 @@ def train_by_pipeline(request: Request, pixels: Any, labels: Any, epochs: Epochs
     from pipeline.model.model_file import read_model_file
     from pipeline.training.configuration import model_file_configuration
     from pipeline.training.device import configure_device, resolve_precision
+    from pipeline.training.image_device import choose_image_device
     from pipeline.training.metric import get_metric
     from pipeline.training.trainer import train
 
     assert request.precision is not None
     epochs.start()
-    configure_device(threads=request.cores)
+    configure_device(threads=request.cores, n_on_gpu=request.n_together)
     images = make_image_set(name="cifar10", source="benchmark", images=pixels, labels=labels)
     places = np.arange(len(labels))
     split = Split(images, Partition(places[: request.n_images], places[request.n_images :]), "benchmark")
     model = read_model_file(DOCUMENTS_DIR / f"{request.model}.yaml")
-    configuration = model_file_configuration(model).with_epochs_at_most(request.epochs)
+    configuration = model_file_configuration(model)
+    configuration = replace(configuration, knobs={**configuration.knobs, **request.length})
     result = train(
         build=configuration.bind(split).build, plan=configuration.plan, data=split, metric=get_metric("val_accuracy"),
         seed=request.seed, precision=resolve_precision(request.precision), on_epoch=epochs.end,
+        image_device=choose_image_device(split),
     )  # fmt: skip
     last = result.epochs[-1]
     return last.accuracy, last.val_accuracy

@@ -16,10 +16,13 @@ SMALL = {
                    "--n-validation", "32", "--images", "random"],
     "overhead": ["--trials", "1", "--epochs", "2"],
     "scale": ["--trials", "8,12", "--measured", "3"],
+    "gpu": ["--devices", "cpu", "--cpu-workers", "1,2", "--models", "cifar10_model_1", "--n-images", "128",
+            "--n-validation", "32", "--seconds", "0.2"],
 }  # fmt: skip
 SAYS = {
     "throughput": ("| cifar10_model_1 | pipeline, float32 |", "| geometric mean |"),
     "overhead": ("| figures: rendering, writing |", "**a trial beyond its training**"),
+    "gpu": ("; precision", "| cifar10_model_1 | cpu, 2 workers |", "Fastest number of workers per cpu: "),
     "scale": ("| brackets |", "| plain, tpe |", "ms a trial at 12"),
 }
 

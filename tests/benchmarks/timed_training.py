@@ -11,6 +11,7 @@ from pipeline.knobs.table import Knobs
 from pipeline.training.budget import Budget
 from pipeline.training.configuration import Configuration
 from pipeline.training.device import resolve_precision
+from pipeline.training.image_device import choose_image_device
 from pipeline.training.metric import get_metric
 from pipeline.training.result import Epoch, TrainingResult
 from pipeline.training.speed import Clock
@@ -27,5 +28,6 @@ def train_within(
     result = train(
         build=bound.build, plan=configuration.plan, data=bound.split, metric=get_metric("val_accuracy"), seed=seed,
         precision=resolve_precision(precision), on_epoch=on_epoch, budget=budget, clock=clock,
+        image_device=choose_image_device(bound.split),
     )  # fmt: skip
     return result, bound.finish(result.network)
