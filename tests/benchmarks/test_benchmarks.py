@@ -17,7 +17,7 @@ SMALL = {
     "overhead": ["--trials", "1", "--epochs", "2"],
     "scale": ["--trials", "8,12", "--measured", "3"],
     "gpu": ["--devices", "cpu", "--cpu-workers", "1,2", "--models", "cifar10_model_1", "--n-images", "128",
-            "--n-validation", "32", "--seconds", "0.2"],
+            "--n-validation", "32", "--seconds", "0.2", "--minutes", "60"],
 }  # fmt: skip
 SAYS = {
     "throughput": ("| cifar10_model_1 | pipeline, float32 |", "| geometric mean |"),
