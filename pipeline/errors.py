@@ -84,6 +84,14 @@ class GateRefused(PipelineError):  # noqa: N818 - names the event, as Optuna's T
     exit_code = 3
 
 
+_WAYS_TO_READ: dict[type[Exception], str] = {
+    PermissionError: "give yourself the permission to read it",
+    IsADirectoryError: "give the path of a file in that folder",
+    UnicodeDecodeError: "save it as UTF-8 text",
+    MemoryError: "free memory, or make it smaller",
+}
+
+
 def did_you_mean(name: object, valid_names: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the nearest valid name, or the list of all of them."""
     names = sorted(valid_names)
@@ -96,6 +104,17 @@ def nearest(name: object, valid_names: Iterable[str]) -> str | None:
     names = {valid.lower(): valid for valid in valid_names}
     near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.6)
     return names[near[0]] if near else None
+
+
+def first_line(error: Exception) -> str:
+    """Return what ``error`` says, in one line."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def way_to_read(error: Exception, *, otherwise: str) -> str:
+    """Return what makes a file readable, by the ``error`` of reading it; ``otherwise`` where that does not tell."""
+    return next((way for kind, way in _WAYS_TO_READ.items() if isinstance(error, kind)), otherwise)
 
 
 def describe_failure(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from pipeline.errors import InputError, did_you_mean
+from pipeline.errors import InputError, did_you_mean, first_line, way_to_read
 from pipeline.knobs.values import Values
 
 Rows = dict[str, tuple[yaml.Node, yaml.Node]]
@@ -115,21 +116,18 @@ class NodeReader:
 
 
 def read_text(path: Path, *, error_class: type[InputError], what: str, fix: str = "check the path") -> str:
-    """Return the text of the file that holds ``what``.
+    """Return the text of the file that holds ``what``; ``fix`` is the advice where there is no such file.
 
     Raises:
         InputError: of ``error_class``, where the file is missing or not text.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise OSError(errno.EINVAL, "a pipe or a device")  # which may never end
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise error_class(f"{what} must be a readable YAML file, got '{path}' ({first_line(error)}); {fix}") from error
-
-
-def first_line(error: Exception) -> str:
-    """Return what ``error`` says, in one line."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text.splitlines()[0] if text else type(error).__name__
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that the system does not take
+        reason, way = first_line(error), way_to_read(error, otherwise=fix)
+        raise error_class(f"{what} must be a readable YAML file, got '{path}' ({reason}); {way}") from error
 
 
 def _number(text: str) -> str | float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -170,9 +172,31 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
         read_space(tmp_path / "no.yaml")
 
 
-def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_no_text_is_to_be_saved_as_such(tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_bytes(b"\xff\xfe\x00knobs")
 
-    with pytest.raises(SpaceError, match=r"must be a readable YAML file, got .*; check the path"):
+    with pytest.raises(SpaceError, match=r"must be a readable YAML file, got .*; save it as UTF-8 text"):
         read_space(path)
+
+
+def test_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpaceError, match=r"\(Is a directory\); give the path of a file in that folder"):
+        read_space(tmp_path)
+
+
+def test_file_that_may_not_be_read_is_to_be_permitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")  # as it is for everybody but root
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+
+    with pytest.raises(SpaceError, match=r"\(Permission denied\); give yourself the permission to read it"):
+        read_space(tmp_path / "space.yaml")
+
+
+def test_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "space.yaml")
+
+    with pytest.raises(SpaceError, match=r"got .*space\.yaml' \(a pipe or a device\); check the path"):
+        read_space(tmp_path / "space.yaml")

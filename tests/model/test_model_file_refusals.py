@@ -283,11 +283,11 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
         read_model_file(tmp_path / "no.yaml")
 
 
-def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_no_text_is_to_be_saved_as_such(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_bytes(b"\xff\xfe\x00layers")
 
-    with pytest.raises(ModelFileError, match=r"must be a readable YAML file, got .*; check the path"):
+    with pytest.raises(ModelFileError, match=r"must be a readable YAML file, got .*; save it as UTF-8 text"):
         read_model_file(path)
 
 
