@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.data.labels import check_known, class_numbers
 from pipeline.data.pixels import Pixels, in_parts, take
 from pipeline.errors import DataError
 
@@ -71,10 +72,9 @@ def make_image_set(
         DataError: wrong shapes or types, NaN pixels, labels outside the classes, a class without enough images.
     """
     images = _check_images(source, images, part)
-    labels = _check_labels(source, labels, part, n_images=len(images))
-    n_classes = len(class_names) if class_names else int(labels.max()) + 1
-    names = class_names or tuple(str(number) for number in range(n_classes))
-    _check_range(source, labels, names)
+    labels = class_numbers(source, f"y_{part}", labels, n_images=len(images))
+    names = class_names or _numbered(source, labels)
+    check_known(source, f"y_{part}", labels, names)
     if part == "train":
         _check_numbers(source, labels, names)
     return ImageSet(name, source, images, labels.astype(np.int32), names)
@@ -86,8 +86,7 @@ def _check_images(source: str, images: Array, part: Part) -> Array:
             f"{source}: x_{part} must have the shape (n, height, width), (n, height, width, channels) or "
             f"(n, length, channels), got {images.shape}; reshape it"
         )
-    if images.dtype.kind not in "buif":
-        raise DataError(f"{source}: x_{part} must hold numbers, got {images.dtype}; convert it to uint8 or float32")
+    check_pixel_type(source, f"x_{part}", images.dtype)
     if images.dtype != np.uint8:
         images = _narrow(images)
     if images.dtype == np.float32 and not np.isfinite(images).all():
@@ -98,45 +97,30 @@ def _check_images(source: str, images: Array, part: Part) -> Array:
     return images if images.ndim == 4 or is_sequence else images[..., np.newaxis]
 
 
+def check_pixel_type(source: str, name: str, dtype: np.dtype[Any]) -> None:
+    """Check the type of the images called ``name``.
+
+    Raises:
+        DataError: they are no real numbers.
+    """
+    if dtype.kind not in "buif":
+        raise DataError(f"{source}: {name} must hold numbers, got {dtype}; convert it to uint8 or float32")
+
+
 def _narrow(images: Array) -> Array:
     whole = images.dtype.kind in "bui" and images.min() >= 0 and images.max() <= 255
     with np.errstate(over="ignore"):  # an overflow becomes infinity, which is refused
         return images.astype(np.uint8 if whole else np.float32)
 
 
-def _check_labels(source: str, labels: Array, part: Part, *, n_images: int) -> Array:
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim not in (1, 2) or len(labels) != n_images:
+def _numbered(source: str, labels: Array) -> tuple[str, ...]:
+    """Return the numbers of the classes as their names."""
+    if labels.max() >= len(labels):
         raise DataError(
-            f"{source}: y_{part} must have one label per image, shape ({n_images},) or one-hot ({n_images}, classes), "
-            f"got {labels.shape}; align it with x_{part}"
-        )
-    if labels.dtype.kind not in "buif":
-        raise DataError(f"{source}: y_{part} must hold whole numbers, got {labels.dtype}; number the classes from 0")
-    if labels.ndim == 2:
-        if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
-            raise DataError(f"{source}: one-hot y_{part} must hold a single 1 in each row; encode it again")
-        numbers: Array = labels.argmax(axis=1)
-        return numbers
-    unfit = labels[~np.isfinite(labels) | (labels != np.floor(np.abs(labels)))]
-    if len(unfit):
-        raise DataError(f"{source}: labels must be whole numbers from 0, got {unfit[0]}; number the classes from 0")
-    if part == "train" and labels.max() >= n_images:
-        raise DataError(
-            f"{source}: labels must number the classes without gaps, got {labels.max()} with {n_images} images; "
+            f"{source}: labels must number the classes without gaps, got {labels.max()} with {len(labels)} images; "
             "number the classes from 0"
         )
-    return labels.astype(np.int64)
-
-
-def _check_range(source: str, labels: Array, class_names: tuple[str, ...]) -> None:
-    n_classes = len(class_names)
-    if labels.max() >= n_classes:
-        raise DataError(
-            f"{source}: labels must lie between 0 and {n_classes - 1} ({n_classes} classes), got {labels.max()}; "
-            "correct the labels or the class names"
-        )
+    return tuple(str(number) for number in range(int(labels.max()) + 1))
 
 
 def _check_numbers(source: str, labels: Array, class_names: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import zipfile
 from pathlib import Path
@@ -36,15 +37,17 @@ IMAGE_REFUSALS = [
 
 LABEL_REFUSALS = [
     (LABELS[:5], "y_train must have one label per image, shape (6,) or one-hot (6, classes), got (5,); align it"),
-    (np.array(3), "got (); align it with x_train"),
-    (np.zeros((6, 2, 2)), "got (6, 2, 2); align it with x_train"),
+    (np.array(3), "got (); align it with the images"),
+    (np.zeros((6, 2, 2)), "got (6, 2, 2); align it with the images"),
     (np.array(list("aabbcc")), "y_train must hold whole numbers, got <U1; number the classes from 0"),
     (np.ones((6, 3)), "one-hot y_train must hold a single 1 in each row; encode it again"),
     (np.eye(3)[LABELS] * 0.5, "one-hot y_train must hold a single 1 in each row; encode it again"),
-    (LABELS - 1, "labels must be whole numbers from 0, got -1; number the classes from 0"),
-    (LABELS + 0.5, "labels must be whole numbers from 0, got 0.5; number the classes from 0"),
-    (np.array([0, 0, 1, 1, 2, np.nan]), "labels must be whole numbers from 0, got nan; number"),
-    (np.array([0, 0, 1, 1, 2, np.inf]), "labels must be whole numbers from 0, got inf; number"),
+    (np.array([0, 0, 1, 1, 2, -(2**63)]), "must hold whole numbers from 0, got -9223372036854775808; number"),
+    (LABELS * 1e30, "y_train must hold whole numbers from 0, got 1e+30; number"),
+    (LABELS - 1, "y_train must hold whole numbers from 0, got -1; number the classes from 0"),
+    (LABELS + 0.5, "y_train must hold whole numbers from 0, got 0.5; number the classes from 0"),
+    (np.array([0, 0, 1, 1, 2, np.nan]), "y_train must hold whole numbers from 0, got nan; number"),
+    (np.array([0, 0, 1, 1, 2, np.inf]), "y_train must hold whole numbers from 0, got inf; number"),
     (LABELS * 10**9, "labels must number the classes without gaps, got 2000000000 with 6 images; number"),
     (LABELS * 0, "at least 2 classes are needed, got 1; add images of another class"),
     (LABELS * 2, "every class must have at least 2 training images, got too few of 1 (0), 3 (0); add images"),
@@ -55,7 +58,7 @@ LABEL_REFUSALS = [
 OTHER_REFUSALS = [
     (
         {"class_names": np.array(["cat", "dog"])},
-        "labels must lie between 0 and 1 (2 classes), got 2; correct the labels",
+        "y_train must lie between 0 and 1 (2 classes), got 2; correct the labels",
     ),
     ({"class_names": np.array(["a", "b", "c", "d"])}, "every class must have at least 2 .* too few of d (0); add"),
     ({"class_names": np.array("cat")}, "class_names must be a list of different names, got the shape ()"),
@@ -144,6 +147,16 @@ def test_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> N
     path.write_bytes(content)
 
     assert refusal(path) == "not a readable .npz (File is not a zip file); write it again with numpy.savez"
+
+
+def test_archive_that_may_not_be_read_is_to_be_permitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")  # as it is for everybody but root
+
+    path = write_members(tmp_path / "mine.npz", WHOLE)
+    monkeypatch.setattr(zipfile, "ZipFile", refuse)
+
+    assert refusal(path) == "not a readable .npz (Permission denied); give yourself the permission to read it"
 
 
 def test_truncated_archive_is_refused(tmp_path: Path) -> None:

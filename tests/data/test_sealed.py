@@ -54,19 +54,40 @@ def test_test_images_of_an_npz_have_the_classes_of_the_training_images(tmp_path:
     assert test.digest != data.images.digest
 
 
+def test_test_images_that_break_a_rule_are_refused_when_they_are_opened(tmp_path: Path) -> None:
+    settings = npz(tmp_path / "four.npz", x_test=np.full((6, 8, 8), np.nan))
+    data = load_training_data(settings)  # nobody looks at the pixels
+
+    with pytest.raises(DataError, match="x_test must hold finite pixels"):
+        open_test_images(settings, data.images)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"y_test": np.array([0, 1, 2, 3, 4, 0])}, "labels must lie between 0 and 3 .* got 4"),
-        ({"x_test": np.full((6, 8, 8), np.nan)}, "x_test must hold finite pixels"),
-        ({"y_test": np.array([0.5] * 6)}, "labels must be whole numbers"),
+        ({"y_test": np.array([0, 1, 2, 3, 4, 0])}, "y_test must lie between 0 and 3 .4 classes., got 4; correct the"),
+        ({"y_test": np.array([0, 1, 2, 3, np.nan, 0])}, "y_test must hold whole numbers from 0, got nan; number the"),
+        ({"y_test": np.array([0, 1, 2, 3, -1, 0])}, "y_test must hold whole numbers from 0, got -1; number the"),
+        ({"y_test": np.array([0.5] * 6)}, "y_test must hold whole numbers from 0, got 0.5; number the"),
+        ({"y_test": np.array(list("abcdef"))}, "y_test must hold whole numbers, got <U1; number the"),
+        ({"y_test": np.ones((6, 3))}, "one-hot y_test must hold a single 1 in each row; encode it again"),
+        ({"y_test": np.ones((6, 2, 2))}, r"y_test must have one label per image, .* got \(6, 2, 2\); align it"),
+        ({"x_test": np.full((6, 8, 8), 1j)}, "x_test must hold numbers, got complex128; convert it"),
+        ({"x_test": np.full((6, 8, 8), "a")}, "x_test must hold numbers, got <U1; convert it"),
+        (
+            {"x_test": np.zeros((0, 8, 8)), "y_test": np.zeros(0)},
+            "x_test must hold at least one image, got the shape",
+        ),
     ],
 )
-def test_test_images_that_break_a_rule_are_refused_when_they_are_opened(
+def test_labels_and_headers_of_the_test_part_are_checked_with_the_training_images(
     tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
-    settings = npz(tmp_path / "four.npz", **changes)
-    data = load_training_data(settings)  # the headers are fine
-
     with pytest.raises(DataError, match=message):
-        open_test_images(settings, data.images)
+        load_training_data(npz(tmp_path / "four.npz", **changes))
+
+
+def test_one_hot_labels_of_the_test_part_are_taken(tmp_path: Path) -> None:
+    _, _, labels = opened(npz(tmp_path / "four.npz", y_test=np.eye(4)[[3, 3, 0, 0, 1, 1]]))
+
+    assert labels.tolist() == [3, 3, 0, 0, 1, 1]
