@@ -15,6 +15,8 @@ Made by `python docs/make_reference.py > docs/reference.md`; do not edit it.
 
 Every option is given as `--data-dir x` or `--data_dir x` on the command line and as `-P data_dir=x` to `mlflow run`.
 A default in parentheses is what `auto` comes to; `auto` and `none` stand for leaving such an option out.
+A relative path counts from the folder where the command, or `mlflow run`, is started; what is not there is looked for
+in the project.
 """
 
 

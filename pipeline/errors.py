@@ -108,7 +108,7 @@ def nearest(name: object, valid_names: Iterable[str]) -> str | None:
 
 def first_line(error: Exception) -> str:
     """Return what ``error`` says, in one line."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
 
 

@@ -113,8 +113,7 @@ def mlflow_run(uri: str, folder: Path, scratch: Path) -> subprocess.CompletedPro
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), environment["PATH"])),
         "TMPDIR": str(scratch),
     }
-    given = PARAMETERS | {"space": str(folder / "my.yaml")}
-    parameters = [part for name, value in given.items() for part in ("-P", f"{name}={value}")]
+    parameters = [part for name, value in PARAMETERS.items() for part in ("-P", f"{name}={value}")]
     return subprocess.run(
         [sys.executable, "-m", "mlflow", "run", uri, "-e", "search", "--env-manager", "local", *parameters],
         cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300,

@@ -18,6 +18,7 @@ from pipeline.cli.train import train
 from pipeline.errors import PipelineError
 from pipeline.interrupts import EXIT_INTERRUPTED, handle_interrupts
 from pipeline.masking import mask_passwords
+from pipeline.paths import note_caller
 
 CONTEXT = {
     "token_normalize_func": lambda token: token.replace("_", "-"),  # `mlflow run -P a_b=c` passes `--a_b c` on
@@ -46,6 +47,7 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # of 7, over minutes; what is written has an outbox
     handle_interrupts()
     end_with_mlflow_run()
+    note_caller()
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
@@ -62,5 +64,6 @@ def main() -> None:
 
 def _fail(message: str, code: int) -> None:
     line = " ".join(message.split())  # even where a value has several
-    click.echo(f"error: {mask_passwords(line)}", err=True)
+    shown = "".join(sign if sign.isprintable() else "?" for sign in mask_passwords(line))
+    click.echo(f"error: {shown}", err=True)
     sys.exit(code)

@@ -18,7 +18,7 @@ from pipeline.data.npz import read_npz
 from pipeline.data.partition import Partition, make_folds, make_partition
 from pipeline.data.photographs.folder import load_photographs
 from pipeline.errors import DataError, did_you_mean
-from pipeline.paths import dataset_name, user_path
+from pipeline.paths import dataset_name, user_path, where
 from pipeline.settings import DataSettings
 
 
@@ -151,5 +151,5 @@ def load_images(dataset: str, data_dir: Path) -> ImageSource:
             f"got '{dataset}'; {did_you_mean(dataset, NAMES)}"
         )
     if not os.path.isfile(path):
-        raise DataError(f"dataset '{path}' is neither a file nor a folder; check the path")
+        raise DataError(f"dataset '{path}' is neither a file nor a folder{where(dataset)}; check the path")
     return make_array_source(read_npz(path, part="train", name=path.stem))

@@ -12,6 +12,7 @@ import yaml
 
 from pipeline.errors import InputError, did_you_mean, first_line, way_to_read
 from pipeline.knobs.values import Values
+from pipeline.paths import where
 
 Rows = dict[str, tuple[yaml.Node, yaml.Node]]
 """The key and the value of each row of a mapping, by the key's text."""
@@ -127,7 +128,8 @@ def read_text(path: Path, *, error_class: type[InputError], what: str, fix: str 
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that the system does not take
         reason, way = first_line(error), way_to_read(error, otherwise=fix)
-        raise error_class(f"{what} must be a readable YAML file, got '{path}' ({reason}); {way}") from error
+        got = f"'{path}'{where(path)}"
+        raise error_class(f"{what} must be a readable YAML file, got {got} ({reason}); {way}") from error
 
 
 def _number(text: str) -> str | float:

@@ -12,11 +12,12 @@ from pydantic_core import ErrorDetails
 
 from pipeline.errors import SettingError, nearest
 from pipeline.masking import mask_passwords
-from pipeline.paths import dataset_name, default_data_dir, user_path
+from pipeline.paths import MAX_NAME_LENGTH, dataset_name, default_data_dir, user_path, where
 from pipeline.settings.fields import options
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_MAX_NAME_LENGTH = 100
+_MAX_SHOWN = 100
+_MAX_MODEL_NAME_BYTES = 200  # the names of files have at most 255
 _REASON = re.compile(r", (?:unable|got) .*")  # that pydantic adds to a rule
 
 
@@ -63,24 +64,27 @@ def make_settings(kind: type[Settings], **values: object) -> Settings:
 def _message(kind: type[CommandSettings], error: ErrorDetails) -> str:
     name = ".".join(str(part) for part in error["loc"])
     rule = _REASON.sub("", error["msg"]).removeprefix("Value error, ").replace("Input should", "must")
+    rule = "must be a smaller integer" if error["type"] == "int_parsing_size" else rule
     return f"{name} {rule}, got {_received(error['input'])}; change --{name.replace('_', '-')}{_hint(kind, error)}"
 
 
 def _hint(kind: type[CommandSettings], error: ErrorDetails) -> str:
     option = next((one for one in options(kind) if one.name == error["loc"][-1]), None)
     near = nearest(error["input"], option.choices) if option else None
-    if near:
+    if near and near != error["input"]:
         return f"; did you mean '{near}'?"
     return ", or leave it out" if option and option.open_words else ""
 
 
 def _received(value: object) -> str:
-    """Return a value as it was given: a number bare, text in quotes."""
+    """Return a value as it was given, its beginning where it is long: a number bare, text in quotes."""
+    text = mask_passwords(str(value))
+    shown = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
     try:
-        float(str(value))
+        float(text)
     except ValueError:
-        return mask_passwords(repr(str(value) if isinstance(value, Path) else value))
-    return str(value)
+        return repr(shown)
+    return shown
 
 
 def check_name(value: str) -> str:
@@ -91,8 +95,21 @@ def check_name(value: str) -> str:
     """
     if not _NAME.fullmatch(value):
         raise ValueError("may contain only letters, digits, '.', '_' and '-', and starts with a letter or digit")
-    if len(value) > _MAX_NAME_LENGTH:
-        raise ValueError(f"must have at most {_MAX_NAME_LENGTH} characters")
+    if len(value) > MAX_NAME_LENGTH:
+        raise ValueError(f"must have at most {MAX_NAME_LENGTH} characters")
+    return value
+
+
+def check_model_name(value: str) -> str:
+    """Return the name of a registered model, which may have been made elsewhere.
+
+    Raises:
+        ValueError: MLflow has no such names, or no file can be named after it.
+    """
+    if not value.isprintable() or set("/:") & set(value):
+        raise ValueError("must be printable text without '/' and ':'")
+    if len(value.encode()) > _MAX_MODEL_NAME_BYTES:
+        raise ValueError(f"must have at most {_MAX_MODEL_NAME_BYTES} bytes")
     return value
 
 
@@ -104,7 +121,7 @@ def check_data_dir(value: Path) -> Path:
     """
     folder = user_path(value)
     if not os.path.isdir(folder) and (folder != default_data_dir() or os.path.exists(folder)):
-        raise ValueError("must be an existing folder")
+        raise ValueError(f"must be an existing folder{where(value)}")
     return folder
 
 
@@ -112,4 +129,4 @@ def named_after_data(values: dict[str, Any]) -> dict[str, Any]:
     """Return ``values`` with a ``study``: where there is none, the data set's name."""
     if values.get("study") is not None:
         return values
-    return {**values, "study": dataset_name(str(values.get("dataset") or "digits"))[:_MAX_NAME_LENGTH]}
+    return {**values, "study": dataset_name(str(values.get("dataset") or "digits"))}

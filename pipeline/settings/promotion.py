@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import field_validator, model_validator
 
-from pipeline.settings.base import CommandSettings, check_data_dir, check_name, named_after_data
+from pipeline.paths import user_path, where
+from pipeline.settings.base import CommandSettings, check_data_dir, check_model_name, check_name, named_after_data
 from pipeline.settings.fields import option
 from pipeline.settings.training import Precision
 
@@ -40,10 +42,11 @@ class PromoteSettings(CommandSettings):
         group="Gate",
         shown="none",
         ge=1,
+        le=10**12,
         meaning="Maximum number of model parameters; larger ones are no finalists.",
     )
     max_latency_ms: float | None = option(
-        None, group="Gate", shown="none", gt=0,
+        None, group="Gate", shown="none", gt=0, le=10**6,
         meaning="Maximum latency in milliseconds of predicting one image on this machine; of those that the search "
         "measured, slower ones are no finalists.",
     )  # fmt: skip
@@ -86,9 +89,30 @@ class RollbackSettings(CommandSettings):
 
     name: str = option(group="Model", meaning="Name of the registered model.")
 
+    @field_validator("name")
+    @classmethod
+    def _name_is_that_of_a_model(cls, value: str) -> str:
+        return check_model_name(value)
+
 
 class PredictSettings(RollbackSettings):
     """The options of ``predict``."""
 
     input: Path = option(group="Files", meaning="Image file, or folder of image files.")
     output: Path = option(Path("predictions"), group="Files", meaning="Folder for predictions.csv and predictions.png.")
+
+    @field_validator("input")
+    @classmethod
+    def _input_is_there(cls, value: Path) -> Path:
+        place = user_path(value)
+        if not os.path.isfile(place) and not os.path.isdir(place):
+            raise ValueError(f"must be an image file or a folder of them{where(value)}")
+        return place
+
+    @field_validator("output")
+    @classmethod
+    def _output_is_a_folder_or_will_be(cls, value: Path) -> Path:
+        folder = user_path(value, is_new=True)
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            raise ValueError("must be a folder, or the path of a new one")
+        return folder

@@ -35,7 +35,7 @@ class SearchSettings(TrainingSettings):
         meaning="Total number of finished trials in the study, pruned ones included.",
     )  # fmt: skip
     timeout_minutes: float | None = option(
-        None, group="Search", shown="none", gt=0,
+        None, group="Search", shown="none", gt=0, le=525_600,
         meaning="Time of the study in minutes, over all commands; it ends with a finished model.",
     )  # fmt: skip
     strategy: Strategy = option(
@@ -44,10 +44,15 @@ class SearchSettings(TrainingSettings):
         "plain: Optuna's sampler and pruner over whole trainings.",
     )  # fmt: skip
     max_parameters: int | None = option(
-        None, group="Search", shown="none", ge=1, meaning="Most parameters of a network; no larger one is trained."
+        None,
+        group="Search",
+        shown="none",
+        ge=1,
+        le=10**12,
+        meaning="Most parameters of a network; no larger one is trained.",
     )
     max_latency_ms: float | None = option(
-        None, group="Search", shown="none", gt=0,
+        None, group="Search", shown="none", gt=0, le=10**6,
         meaning="Highest latency in milliseconds of predicting one image on this machine.",
     )  # fmt: skip
     study: str = option(

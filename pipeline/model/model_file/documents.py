@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pipeline.errors import ModelFileError, did_you_mean
@@ -23,7 +24,7 @@ def read_document(name: str) -> ModelFile:
 
 def is_document(name: str) -> bool:
     """Tell whether the documents have a hand-made model called ``name``."""
-    return Path(name).name == name and (DOCUMENTS_DIR / f"{name}.yaml").is_file()
+    return Path(name).name == name and os.path.isfile(DOCUMENTS_DIR / f"{name}.yaml")
 
 
 def find_point(name: str) -> Knobs:
