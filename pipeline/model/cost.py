@@ -33,9 +33,9 @@ def estimate_cost(knobs: Knobs, input_shape: tuple[int, ...], n_classes: int) ->
     """Estimate what the network costs that ``knobs`` describe, for images of ``input_shape``.
 
     Seconds per image of a training are about proportional to ``operations``, by a factor that depends on the machine.
-    ``image_size`` replaces the sides in ``input_shape``. With a frozen backbone and no augmentation, ``operations`` are
-    those of the classifier alone, which is what each step computes; a backbone's own are unknown, and so is the number
-    of parameters of a flatten head on it.
+    ``image_size`` replaces the sides in ``input_shape``. With a frozen backbone and neither augmentation nor mirrored
+    prediction, ``operations`` are those of the classifier alone, which is what each step computes; a backbone's own are
+    unknown, and so is the number of parameters of a flatten head on it.
 
     Raises:
         OutputError: one sigmoid unit for other than two classes.
@@ -55,7 +55,8 @@ def _transfer_cost(architecture: Architecture) -> Cost:
     backbone = BACKBONES[architecture.backbone]
     classifier = _total(layers_after_head(architecture), (backbone.n_maps,))
     assert classifier.n_parameters is not None
-    is_computed_once = architecture.unfrozen_blocks == 0 and not make_augmentation(architecture.knobs).changes_images
+    needs_images = make_augmentation(architecture.knobs).changes_images or architecture.mirrored_prediction
+    is_computed_once = architecture.unfrozen_blocks == 0 and not needs_images
     return Cost(
         backbone.n_parameters + classifier.n_parameters, classifier.operations if is_computed_once else math.nan
     )

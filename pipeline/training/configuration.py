@@ -76,7 +76,10 @@ class Configuration:
             BackboneError: the backbone does not take the images, or its weights cannot be had.
             TrainingStopped: ``on_batch`` of ``backbones`` said so while features were computed.
         """
-        backbones = backbones or BackboneCache()
+        bound = self._bind(split, backbones or BackboneCache())
+        return bound.mirrored() if self._predicts_mirrored(split) else bound
+
+    def _bind(self, split: Split, backbones: BackboneCache) -> BoundConfiguration:
         if self.model_file is not None:
             return BoundConfiguration.on_images(split, self._model_file_build(self.model_file, split, backbones))
         architecture = make_architecture(
@@ -84,8 +87,8 @@ class Configuration:
             pixel_scaling=self._scaling(split),
         )  # fmt: skip
         if self._has_backbone:
-            augments = self.plan.augmentation.changes_images
-            return bind_transfer(architecture, split, augments=augments, backbones=backbones)
+            needs_images = self.plan.augmentation.changes_images or self._predicts_mirrored(split)
+            return bind_transfer(architecture, split, needs_images=needs_images, backbones=backbones)
         if architecture.whitens:
             whitening = fit_whitening(split.train.images, architecture.pixel_scaling)
             architecture = replace(architecture, fitted_whitening=whitening)
@@ -106,6 +109,10 @@ class Configuration:
         if self.model_file is not None:
             return self.model_file.backbone is not None
         return self.knobs["backbone"] != "none"
+
+    def _predicts_mirrored(self, split: Split) -> bool:
+        """Whether a mirror image has a say: sequences have none."""
+        return bool(self.knobs["mirrored_prediction"]) and len(split.images.input_shape) == 3
 
     def _scaling(self, split: Split) -> Scaling:
         images = split.train.images

@@ -81,7 +81,8 @@ def _scheduler(plan: TrainingPlan, data: Split, budget: Budget, *, is_validated:
     n_at_once = max(1, min(_MAX_STEPS_PER_EXECUTION, _IMAGES_PER_EXECUTION // plan.batch_size, n_steps))
     n_epochs = budget.n_epochs(plan.epochs)
     if budget.seconds is not None:
-        validation_share = len(data.validation.labels) / n_images if is_validated else 0.0
+        n_predicted = len(data.validation.labels) * (2 if plan.mirrored_prediction else 1)
+        validation_share = n_predicted / n_images if is_validated else 0.0
         speed = Speed(budget.seconds, validation_share, n_steps, clock)
         return TimedScheduler(n_steps, n_at_once, most_steps=n_epochs * n_steps, speed=speed)
     steps = StepSchedule.of_epochs(n_epochs, n_steps)

@@ -18,11 +18,12 @@ MAX_FEATURE_BYTES = 4 * 2**30  # of all images; larger ones are computed again i
 
 
 def bind_transfer(
-    architecture: Architecture, split: Split, *, augments: bool, backbones: BackboneCache
+    architecture: Architecture, split: Split, *, needs_images: bool, backbones: BackboneCache
 ) -> BoundConfiguration:
     """Return the configuration of a network with a backbone, bound to its images.
 
-    The classifier alone is trained, on features, where the backbone is frozen and sees the same images in each epoch.
+    The classifier alone is trained, on features, where the backbone is frozen and sees the same images in each epoch:
+    one that ``needs_images`` has changed ones, or mirror images.
 
     Raises:
         BackboneError: the backbone does not take the images, or its weights cannot be had.
@@ -32,7 +33,7 @@ def bind_transfer(
     weights = backbones.weights_of(architecture.backbone, architecture.backbone_weights)
     whole = BoundConfiguration.on_images(split, lambda precision: build_transfer_network(
         architecture, weights=weights, precision=precision))  # fmt: skip
-    if augments or architecture.unfrozen_blocks > 0:
+    if needs_images or architecture.unfrozen_blocks > 0:
         return whole
     part = backbones.frozen_part(architecture, weights)
     if _n_feature_bytes(split, part, architecture.head) > MAX_FEATURE_BYTES:

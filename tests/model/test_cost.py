@@ -81,7 +81,7 @@ def test_frozen_backbone_costs_each_step_nothing() -> None:
     assert 576 * 32 + 32 * 10 <= classifier.operations < 1.1 * (576 * 32 + 32 * 10)
 
 
-@pytest.mark.parametrize("knobs", [{"unfrozen_blocks": 1}, {"augmentation": "shifts"}])
+@pytest.mark.parametrize("knobs", [{"unfrozen_blocks": 1}, {"augmentation": "shifts"}, {"mirrored_prediction": True}])
 def test_operations_of_a_backbone_that_runs_in_each_step_are_unknown(knobs: dict[str, KnobValue]) -> None:
     cost = cost_of(input_shape=(96, 96, 3), backbone="VGG16", **knobs)
 

@@ -14,6 +14,7 @@ from pipeline.data.scaling import Scaling
 from pipeline.errors import PipelineError
 from pipeline.knobs.table import complete
 from pipeline.model.architecture import make_architecture
+from pipeline.model.mirrored import with_mirrored_prediction
 from pipeline.model.network import build_network
 from pipeline.tracking.loaded_model import load_model
 from pipeline.tracking.model_log import log_network, log_served_model
@@ -82,6 +83,21 @@ def test_served_model_answers_with_a_table_whatever_its_output(run: TrainingRun,
     assert loaded.latency_ms(images[:3]) > 0
     with pytest.raises(Exception, match=r"images must have the shape \(n, 8, 8, 1\), got \(2, 8, 8, 3\)"):
         loaded.table(images[:2].repeat(3, axis=-1))
+
+
+@pytest.mark.filterwarnings("ignore:.*An input example was not provided")
+def test_mirrored_prediction_is_part_of_the_logged_and_of_the_served_model(run: TrainingRun) -> None:
+    network = with_mirrored_prediction(network_of("softmax"))
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1)).astype(np.uint8)
+    known = make_image_set(name="some", source="some", images=images, labels=np.arange(20) % 2)
+
+    logged = mlflow.keras.load_model(f"models:/{log_network(run, network, ('0', '1'), provenance={})}")
+    served = load_model(run.store, f"models:/{log_served_model(run, network, known)}")
+
+    expected = np.asarray(network(images))
+    np.testing.assert_allclose(np.asarray(logged(images)), expected, atol=1e-5)
+    np.testing.assert_allclose(served.probabilities(images), expected, atol=1e-5)
+    np.testing.assert_allclose(served.probabilities(images[:, :, ::-1]), expected, atol=1e-5)
 
 
 def test_model_of_another_origin_is_told_apart(run: TrainingRun) -> None:

@@ -106,8 +106,13 @@ def test_layers_above_the_backbone_follow_the_knobs(split: Split, backbones: Bac
 
 @pytest.mark.parametrize(
     ("knobs", "on_features"),
-    [({}, True), ({"unfrozen_blocks": 1}, False), ({"augmentation": "shifts"}, False)],
-    ids=["frozen", "unfrozen", "augmented"],
+    [
+        ({}, True),
+        ({"unfrozen_blocks": 1}, False),
+        ({"augmentation": "shifts"}, False),
+        ({"mirrored_prediction": True}, False),
+    ],
+    ids=["frozen", "unfrozen", "augmented", "mirrored"],
 )
 def test_features_take_the_images_place_only_where_each_epoch_sees_the_same_ones(
     split: Split, backbones: BackboneCache, knobs: dict[str, KnobValue], on_features: bool

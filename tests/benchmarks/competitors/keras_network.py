@@ -8,13 +8,14 @@ from typing import Any
 
 from pipeline.data.whitening import PATCH_SIDE, n_whitening_filters
 from pipeline.knobs.table import KNOBS, Knobs
+from pipeline.model.mirrored import predict_mirrored
 
 _SUPPORTED = {
     "blocks", "convs_per_block", "last_block_extra_convs", "filters", "filter_growth", "filter_pattern", "kernel_size",
     "batch_norm", "batch_norm_momentum", "activation", "kernel_initializer", "pool_first", "dropout_before_pool",
     "dropout_after_pool", "head", "fc_depth", "fc_units", "fc_growth", "fc_dropout", "augmentation", "batch_size",
     "optimizer", "momentum", "learning_rate", "learning_rate_schedule", "weight_decay", "label_smoothing", "epochs",
-    "early_stopping_patience", "whitening",
+    "early_stopping_patience", "whitening", "mirrored_prediction",
 }  # fmt: skip
 
 
@@ -50,7 +51,7 @@ def build_network(knobs: Knobs, *, input_shape: tuple[int, ...], n_classes: int)
     if knobs["dropout_after_pool"]:
         network.add(layers.Dropout(knobs["dropout_after_pool"]))
     _add_classifier(network, knobs, n_classes)
-    return network
+    return predict_mirrored(network) if knobs["mirrored_prediction"] else network
 
 
 def _add_block(network: Any, knobs: Knobs, block: int, *, is_last: bool, pools: bool) -> None:
