@@ -7,15 +7,16 @@ shifted and zoomed along their one axis, but not rotated, sheared or mirrored: a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from pipeline.data.flips import mirror
 from pipeline.data.geometry import rearrange, resample
 from pipeline.data.tones import as_type, change_brightness, change_contrast, erase
 from pipeline.knobs.table import Knobs
 
 Tensor = Any
-Augment = Callable[[Tensor, Tensor], Tensor]
+Augment = Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Augmentation:
     shear_degrees: float = 0.0
     zoom: float = 0.0
     horizontal_flip: bool = False
+    alternating_flip: bool = False
     brightness: float = 0.0
     contrast: float = 0.0
     erased_share: float = 0.0
@@ -38,7 +40,11 @@ class Augmentation:
     @property
     def changes_images(self) -> bool:
         """Whether any range is above zero."""
-        return self != Augmentation()
+        return replace(self, alternating_flip=False) != Augmentation()
+
+    def alternates(self, input_shape: tuple[int, ...]) -> bool:
+        """Whether flips go by the epoch and not by chance; sequences are not flipped."""
+        return self.horizontal_flip and self.alternating_flip and len(input_shape) == 3
 
     def resamples(self, input_shape: tuple[int, ...]) -> bool:
         """Return whether images are computed anew between pixels, by an operation that XLA does not take."""
@@ -80,15 +86,19 @@ def make_augment(
 ) -> Augment | None:
     """Return ``augment(images, seed)``, or None where nothing is to be changed.
 
+    Where flips alternate, which goes by the epoch, it is ``augment(images, seed, is_mirrored)``.
+
     Images have the shape (n, ..., channels) and keep their type; ``seed`` is a pair of integers, different for each
     batch. ``pixel_range`` is the values of black and white. Pixels that come in from outside an image repeat its edge.
     """
     if not augmentation.changes_images:
         return None
     is_image = len(input_shape) == 3
-    reaches, flips = augmentation.reaches(input_shape), is_image and augmentation.horizontal_flip
+    flips = is_image and augmentation.horizontal_flip and not augmentation.alternating_flip
+    reaches = augmentation.reaches(input_shape)
 
-    def augment(images: Tensor, seed: Tensor) -> Tensor:
+    def augment(images: Tensor, seed: Tensor, is_mirrored: Tensor | None = None) -> Tensor:
+        images = images if is_mirrored is None else mirror(images, is_mirrored)
         if augmentation.resamples(input_shape):
             pixels = resample(
                 images, seed, input_shape, reaches=reaches, flips=flips, zoom=augmentation.zoom,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.augmentation import Augmentation
+from pipeline.data.flips import AlternatingFlips, make_alternating_flips
 from pipeline.data.image_set import Array, ImageSet
 from pipeline.data.loader import make_loader
 
@@ -34,7 +35,7 @@ def training_batches(
     Targets are one-hot labels of shape (n, classes), or with one output the second class's column, (n, 1). They are
     smoothed here and not in the loss, so that the validation loss stays plain cross-entropy. With ``class_weights``
     each image's weight follows as a third part. Batches that do not ``load`` have in the place of the images what a
-    loader makes them of: (indices, two seeds).
+    loader makes them of: (indices, two seeds), and where flips alternate which images are mirrored.
     """
     import tensorflow as tf
 
@@ -44,15 +45,16 @@ def training_batches(
         labels = tf.constant(images.labels)
         weights = tf.constant(balanced_weights(images)) if class_weights else None
 
-    def gather(indices: Any, batch_seed: Any) -> Any:
+    def gather(indices: Any, *drawn: Any) -> Any:
         classes = tf.gather(labels, indices)
         targets = tf.one_hot(classes, n_classes) * (1 - label_smoothing) + label_smoothing / n_classes
-        batch = loader(indices, batch_seed) if loader else (indices, batch_seed)
+        batch = loader(indices, *drawn) if loader else (indices, *drawn)
         parts = batch, targets[:, -n_outputs:]
         return parts if weights is None else (*parts, tf.gather(weights, classes))
 
     n_steps = steps_per_epoch(n_images, batch_size)
-    steps = _indices_and_seeds(n_images, (n_steps, min(batch_size, n_images)), seed=seed, epoch=epoch)
+    flips = make_alternating_flips(n_images, seed) if augmentation.alternates(images.input_shape) else None
+    steps = _steps(n_images, (n_steps, min(batch_size, n_images)), seed=seed, epoch=epoch, flips=flips)
     batches = steps.map(gather, num_parallel_calls=2, deterministic=True)
     return _untuned(batches.apply(tf.data.experimental.assert_cardinality(n_steps)).prefetch(2))
 
@@ -65,10 +67,11 @@ def epoch_variable(number: int = 1) -> Any:
         return tf.Variable(number, dtype=tf.int64, trainable=False)
 
 
-def _indices_and_seeds(n_images: int, shape: tuple[int, int], *, seed: int, epoch: Any) -> Any:
+def _steps(n_images: int, shape: tuple[int, int], *, seed: int, epoch: Any, flips: AlternatingFlips | None) -> Any:
     """Return a dataset of an epoch's steps: the indices of a batch, and two numbers for its augmentation.
 
-    ``shape`` is (steps, images a batch); images that fill no batch are left out.
+    ``shape`` is (steps, images a batch); images that fill no batch are left out. With ``flips`` a third part says which
+    images are mirrored.
     """
     import tensorflow as tf
 
@@ -78,7 +81,9 @@ def _indices_and_seeds(n_images: int, shape: tuple[int, int], *, seed: int, epoc
         order_seed, batch_seed = tf.unstack(tf.random.split(tf.stack([tf.constant(seed, tf.int64), epoch]), 2))
         order = tf.random.experimental.stateless_shuffle(tf.range(n_images), order_seed)
         seeds = tf.random.stateless_uniform((n_steps, 2), batch_seed, None, None, tf.int32)
-        return tf.data.Dataset.from_tensor_slices((tf.reshape(order[: n_steps * batch_size], shape), seeds))
+        indices = tf.reshape(order[: n_steps * batch_size], shape)
+        parts = (indices, seeds) if flips is None else (indices, seeds, flips(indices, epoch))
+        return tf.data.Dataset.from_tensor_slices(parts)
 
     return tf.data.Dataset.range(1).flat_map(draw)
 

@@ -18,7 +18,7 @@ NO_AUGMENTATION = Augmentation()
 
 @dataclass(frozen=True, eq=False)
 class Loader:
-    """A TensorFlow function from indices, and for augmentation a batch's two seeds, to images.
+    """A TensorFlow function from indices, and for augmentation what was drawn for a batch, to images.
 
     It runs on ``device``, which has the images in its memory; None: wherever it is called, with the images in the
     CPU's memory or on disk. XLA takes all of its operations where it ``is_compilable``.
@@ -29,13 +29,13 @@ class Loader:
     is_compilable: bool
     device: str | None = None
 
-    def __call__(self, indices: Tensor, seed: Tensor = None) -> Tensor:
-        """Return the images at ``indices``, changed at random where there is an augmentation."""
+    def __call__(self, indices: Tensor, *drawn: Tensor) -> Tensor:
+        """Return the images at ``indices``, changed by what was ``drawn`` where there is an augmentation."""
         import tensorflow as tf
 
         with nullcontext() if self.device is None else tf.device(self.device):
             images = self.gather(indices)
-            return self.augment(images, seed) if self.augment else images
+            return self.augment(images, *drawn) if self.augment else images
 
 
 def make_loader(images: ImageSet, augmentation: Augmentation = NO_AUGMENTATION, *, device: str | None = None) -> Loader:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from pipeline.knobs.table import KNOBS, Knobs
 
+_WITH_FLIPS = ("flips_and_shifts", "heavy")  # of the knob augmentation
+
 _CONDITIONS: dict[str, Callable[[Knobs], bool]] = {
     "fc_units": lambda knobs: int(knobs["fc_depth"]) > 0,
     "fc_growth": lambda knobs: int(knobs["fc_depth"]) > 1,
@@ -13,6 +15,7 @@ _CONDITIONS: dict[str, Callable[[Knobs], bool]] = {
     "filter_growth": lambda knobs: _growth_steps(knobs) > 1,
     "batch_norm_momentum": lambda knobs: bool(knobs["batch_norm"]),
     "batch_norm_bias_rate": lambda knobs: bool(knobs["batch_norm"]),
+    "alternating_flip": lambda knobs: bool(knobs["horizontal_flip"]) or knobs["augmentation"] in _WITH_FLIPS,
     "momentum": lambda knobs: knobs["optimizer"] in ("sgd", "rmsprop"),
     "early_stopping_monitor": lambda knobs: int(knobs["early_stopping_patience"]) > 0,
     "backbone_weights": lambda knobs: knobs["backbone"] != "none",

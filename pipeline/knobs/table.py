@@ -111,6 +111,8 @@ _ROWS = (
         _float("shear_degrees", 0.0, 0.0, 80.0, "largest random shear of training images, either way"),
         _float("zoom", 0.0, 0.0, 0.9, "random zoom of training images along each axis: 0.2 is a factor of 0.8 to 1.2"),
         _bool("horizontal_flip", False, "random horizontal flip of training images, with probability 0.5"),
+        _bool("alternating_flip", False,
+              "flip each training image in every other epoch, and not at random, where augmentation flips"),
         _float("brightness", 0.0, 0.0, 1.0, "random brightness of training images: 0.5 is a factor of 0.5 to 1.5"),
         _bool("mirrored_prediction", False,
               "predict the mean over an image and its mirror image: twice the time of validation and of an answer"),

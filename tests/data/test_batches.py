@@ -19,6 +19,8 @@ from pipeline.data.batches import (
 from pipeline.data.image_set import Array, ImageSet, make_image_set
 from pipeline.knobs.table import complete
 
+_FLIPS = ("horizontal_flip", "alternating_flip")
+
 
 def noise(shape: tuple[int, ...], n_images: int = 40, dtype: type = np.uint8) -> Array:
     return np.random.default_rng(0).integers(0, 256, (n_images, *shape)).astype(dtype)
@@ -41,7 +43,8 @@ def batches_of(
     **knobs: Any,
 ) -> Any:
     """Return training batches, of the first epoch unless a variable says otherwise; ``augmentation`` is a preset."""
-    augmentation = make_augmentation(complete({"augmentation": knobs.pop("augmentation", "none")}))
+    changes = {name: knobs.pop(name) for name in ("augmentation", *_FLIPS) if name in knobs}
+    augmentation = make_augmentation(complete(changes))
     values = {"augmentation": augmentation, "label_smoothing": 0.0, "class_weights": False, **knobs}
     n_outputs = n_outputs or len(images.class_names)
     epoch = epoch or epoch_variable()
@@ -117,6 +120,55 @@ def test_seeds_of_more_than_31_bits_differ_from_those_with_the_same_low_bits(num
     for seed in (2**31 + 5, 2**32 + 5, 2**40 + 5):
         (large,) = epochs_of(numbered, seed=seed, numbers=(1,))
         assert not np.array_equal(small, large)
+
+
+@pytest.fixture
+def slanted() -> ImageSet:
+    """Return 48 images of two columns: on the left each holds its number, on the right 100."""
+    images = np.full((48, 1, 2), 100, np.uint8)
+    images[:, 0, 0] = np.arange(48)
+    return make_image_set(name="slanted", source="slanted", images=images, labels=np.arange(48) % 2)
+
+
+def mirrored_in(images: ImageSet, *, numbers: tuple[int, ...], **knobs: Any) -> list[set[int]]:
+    """Return which images are mirrored in the epochs of these numbers."""
+    return [
+        {int(right) for left, right in epoch[:, 0, :, 0] if left == 100}
+        for epoch in epochs_of(images, numbers=numbers, horizontal_flip=True, **knobs)
+    ]
+
+
+def test_alternating_flips_mirror_a_random_half_in_odd_epochs_and_the_others_in_even_ones(slanted: ImageSet) -> None:
+    first, second, third, fourth = mirrored_in(slanted, numbers=(1, 2, 3, 4), alternating_flip=True)
+
+    assert 12 < len(first) < 36
+    assert second == set(range(48)) - first
+    assert (third, fourth) == (first, second)
+
+
+def test_alternating_flips_follow_from_the_seed_and_the_epoch_alone(slanted: ImageSet) -> None:
+    in_turn = mirrored_in(slanted, numbers=(1, 2, 3, 4), alternating_flip=True)
+
+    (alone,) = mirrored_in(slanted, numbers=(4,), alternating_flip=True)
+    (other,) = mirrored_in(slanted, numbers=(4,), alternating_flip=True, seed=1)
+
+    assert alone == in_turn[3]
+    assert other != alone
+
+
+def test_flips_without_alternation_are_drawn_in_each_epoch_anew(slanted: ImageSet) -> None:
+    first, second, third = mirrored_in(slanted, numbers=(1, 2, 3))
+
+    assert second != set(range(48)) - first
+    assert third != first
+
+
+def test_alternating_flips_leave_sequences_and_images_without_flips_alone(numbered: ImageSet) -> None:
+    sequences = make_image_set(name="s", source="s", images=noise((16, 1)), labels=np.arange(40) % 2)
+
+    for images, knobs in ((numbered, {}), (sequences, {"horizontal_flip": True})):
+        plain = epochs_of(images, augmentation="shifts", **knobs)
+        assert np.array_equal(epochs_of(images, augmentation="shifts", alternating_flip=True, **knobs), plain)
 
 
 def test_augmentation_differs_from_batch_to_batch_and_from_epoch_to_epoch() -> None:

@@ -20,6 +20,8 @@ from pipeline.knobs.table import KNOBS, KnobValue, complete
         ("batch_norm_momentum", {"batch_norm": False}, {"batch_norm": True}),
         ("batch_norm_bias_rate", {"batch_norm": False}, {"batch_norm": True}),
         ("momentum", {"optimizer": "adamw"}, {"optimizer": "sgd"}),
+        ("alternating_flip", {"augmentation": "shifts"}, {"augmentation": "heavy"}),
+        ("alternating_flip", {"augmentation": "shifts"}, {"horizontal_flip": True}),
         ("plateau_factor", {}, {"learning_rate_schedule": "plateau"}),
         ("early_stopping_monitor", {}, {"early_stopping_patience": 3}),
         ("unfrozen_blocks", {}, {"backbone": "VGG16"}),
@@ -39,6 +41,7 @@ def test_knobs_without_a_condition_always_have_an_effect() -> None:
 
     assert idle == {
         "fc_units", "fc_growth", "fc_dropout", "momentum", "backbone_weights", "unfrozen_blocks",
-        "plateau_monitor", "plateau_factor", "plateau_patience", "plateau_cooldown", "plateau_min_learning_rate",
+        "alternating_flip", "plateau_monitor", "plateau_factor", "plateau_patience", "plateau_cooldown",
+        "plateau_min_learning_rate",
         "early_stopping_monitor",
     }  # fmt: skip

@@ -87,6 +87,7 @@ CASES = [
     Case("dirac", {"kernel_initializer": "dirac", "blocks": 2, "batch_norm": True}),
     Case("whitening", {"whitening": True}),
     Case("mirrored", {"mirrored_prediction": True, "dropout_after_pool": 0.2}),
+    Case("alternating", {"augmentation": "flips_and_shifts", "alternating_flip": True}),
     Case("bias_rate", {"batch_norm": True, "batch_norm_bias_rate": 64.0, "optimizer": "sgd", "learning_rate": 0.05}),
     Case("class_weights", {"class_weights": True, "optimizer": "adamw", "weight_decay": 0.1}, cut=5),
 ]  # fmt: skip

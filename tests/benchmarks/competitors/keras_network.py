@@ -15,7 +15,7 @@ _SUPPORTED = {
     "batch_norm", "batch_norm_momentum", "activation", "kernel_initializer", "pool_first", "dropout_before_pool",
     "dropout_after_pool", "head", "fc_depth", "fc_units", "fc_growth", "fc_dropout", "augmentation", "batch_size",
     "optimizer", "momentum", "learning_rate", "learning_rate_schedule", "weight_decay", "label_smoothing", "epochs",
-    "early_stopping_patience", "whitening", "mirrored_prediction",
+    "early_stopping_patience", "whitening", "mirrored_prediction", "alternating_flip",
 }  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.batches import epoch_variable
+from pipeline.data.flips import make_alternating_flips
 from pipeline.data.image_set import Array
 from pipeline.data.scaling import fit_scaling
 from pipeline.data.whitening import fit_whitening
@@ -79,6 +81,8 @@ class KerasTraining:
         Raises:
             BudgetOver: the competitor's time is up.
         """
+        import keras
+
         self.progress.begin_training(knobs)
         images, labels, *validation = self.data
         batch_size = int(knobs["batch_size"])
@@ -88,7 +92,9 @@ class KerasTraining:
         }  # fmt: skip
         if not self.task.has_prior:
             return network.fit(images, labels, batch_size=batch_size, **told)
-        batches = _batches(images, labels, batch_size, augmentation=str(knobs["augmentation"]), seed=self.task.seed)
+        epoch = epoch_variable()
+        told["callbacks"].append(keras.callbacks.LambdaCallback(on_epoch_begin=lambda at, logs: epoch.assign(at + 1)))
+        batches = _batches(images, labels, knobs, epoch=epoch, seed=self.task.seed)
         return network.fit(batches, shuffle=False, validation_batch_size=_EVALUATED_AT_ONCE, **told)
 
     def _holder(self, network: Any, knobs: Knobs) -> Callable[[float], None]:
@@ -120,22 +126,23 @@ def _early_stopping(knobs: Knobs) -> list[Any]:
     return [keras.callbacks.EarlyStopping("val_accuracy", patience=patience)] if patience else []
 
 
-def _batches(images: Array, labels: Array, batch_size: int, *, augmentation: str, seed: int) -> Any:
-    """Return shuffled full batches, gathered and augmented in TensorFlow."""
+def _batches(images: Array, labels: Array, knobs: Knobs, *, epoch: Any, seed: int) -> Any:
+    """Return shuffled full batches, gathered and augmented in TensorFlow; ``epoch`` has the number of the epoch."""
     import tensorflow as tf
 
     pixels, targets = tf.constant(images), tf.constant(labels)
-    size = min(batch_size, len(images))
+    size, augmentation = min(int(knobs["batch_size"]), len(images)), str(knobs["augmentation"])
+    flips = make_alternating_flips(len(images), seed) if knobs["alternating_flip"] else None
 
     def gather(indices: Any) -> Any:
-        batch = tf.gather(pixels, indices)
-        return _augmented(batch, augmentation), tf.gather(targets, indices)
+        is_mirrored = tf.random.uniform((size,)) < 0.5 if flips is None else flips(indices, epoch)
+        return _augmented(tf.gather(pixels, indices), augmentation, is_mirrored), tf.gather(targets, indices)
 
     indices = tf.data.Dataset.range(len(images)).shuffle(len(images), seed=seed).batch(size, drop_remainder=True)
     return indices.map(gather, num_parallel_calls=2).prefetch(2)
 
 
-def _augmented(batch: Any, augmentation: str) -> Any:
+def _augmented(batch: Any, augmentation: str, is_mirrored: Any) -> Any:
     """Return images, each shifted by up to a sixteenth of its side, its edge repeated, and mirrored if that is asked.
 
     Rows and columns are gathered one axis at a time, which costs a CPU far less than Keras's layers, which interpolate.
@@ -149,8 +156,7 @@ def _augmented(batch: Any, augmentation: str) -> Any:
     n_images, height, width = batch.shape[0], batch.shape[1], batch.shape[2]
     rows, columns = (_shifted(n_images, side) for side in (height, width))
     if augmentation == "flips_and_shifts":
-        is_mirrored = tf.random.uniform((n_images, 1)) < 0.5
-        columns = tf.where(is_mirrored, width - 1 - columns, columns)
+        columns = tf.where(is_mirrored[:, None], width - 1 - columns, columns)
     return tf.gather(tf.gather(batch, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
 
 
