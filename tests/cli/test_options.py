@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import NoneType
 from typing import get_args
 
@@ -46,7 +47,10 @@ def test_every_optional_field_may_be_left_open(settings: type[CommandSettings]) 
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_defaults_as_text_give_the_settings_of_no_text(settings: type[CommandSettings]) -> None:
-    needed = {option.name: "x" for option in options(settings) if option.is_required}
+    folder = str(Path(__file__).parent)
+    needed = {
+        option.name: folder if option.name == "input" else "x" for option in options(settings) if option.is_required
+    }
     given = {option.name: option.default for option in options(settings) if option.default not in option.open_words}
     assert settings.model_validate({**given, **needed}) == settings.model_validate(needed)
 

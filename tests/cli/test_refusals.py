@@ -102,7 +102,7 @@ REFUSED_OPTIONS = {
     "blank number": (["--epochs", " "], ["epochs must not be empty", "change --epochs, or leave it out"]),
     "missing data_dir": (
         ["--data-dir", "nowhere"],
-        ["data_dir must be an existing folder, got 'nowhere'", "--data-dir"],
+        ["data_dir must be an existing folder in '", "', got 'nowhere'", "--data-dir"],
     ),
     "data_dir that is a file": (
         ["--dataset", "cifar10", "--data-dir", "/dev/null"],

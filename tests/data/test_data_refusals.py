@@ -184,8 +184,8 @@ def test_damaged_training_images_are_refused(tmp_path: Path, save: Any) -> None:
         ("cifar", "got 'cifar'; did you mean 'cifar10'?"),
         ("mnsit", "got 'mnsit'; did you mean 'mnist'?"),
         ("photos", "got 'photos'; use one of: cifar10, cifar100, digits, fashion_mnist, mnist"),
-        ("photos/", "dataset 'photos' is neither a file nor a folder; check the path"),
-        ("no.npz", "dataset 'no.npz' is neither a file nor a folder; check the path"),
+        ("photos/", f"dataset 'photos' is neither a file nor a folder in '{Path.cwd()}'; check the path"),
+        ("/no.npz", "dataset '/no.npz' is neither a file nor a folder; check the path"),
     ],
 )
 def test_unknown_data_set_is_refused(tmp_path: Path, dataset: str, message: str) -> None:

@@ -266,7 +266,7 @@ def test_file_that_may_not_be_read_is_refused(open_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("dataset", "parts"),
     [
-        ("no/such/folder", ("'no/such/folder' is neither a file nor a folder; check the path",)),
+        ("no/such/folder", ("'no/such/folder' is neither a file nor a folder in '", "check the path")),
         ("cifra10", ("the path of an .npz file or that of a folder", "got 'cifra10'; did you mean 'cifar10'?")),
     ],
 )

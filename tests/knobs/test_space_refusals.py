@@ -16,7 +16,7 @@ KNOB_REFUSALS = {
     "? 'no\n\n      knob'\n  : 3": "unknown knob 'no knob'; use one of: activation",
     "fc_dropout: {low: 0, high: 0.5, step: 1e-9}": "'step' of 'fc_dropout' must lie between 5e-05 and 0.5, got 1e-09; ",
     "fc_dropout: {low: 0, high: 0.5, step: .nan}": "'step' of 'fc_dropout' must lie between 5e-05 and 0.5, got nan; ch",
-    "zzz: 3": "unknown knob 'zzz'; use one of: activation, augmentation,",
+    "zzz: 3": "unknown knob 'zzz'; use one of: activation, alternating_flip,",
     "blocks: three": "'blocks' must be a number, got 'three'; change it",
     "blocks: '3'": "'blocks' must be a number, got '3'; change it",
     "blocks: true": "'blocks' must be a number, got True; change it",
