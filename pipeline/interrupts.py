@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
@@ -72,6 +73,15 @@ def interrupts_noted() -> Iterator[list[int]]:
         interrupts.is_noting = was_noting
         for number, handler in before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+def end_now(code: int) -> NoReturn:
+    """End this process as it would end by itself, but for taking the objects of its libraries apart, for seconds."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
 
 
 def end_at_once() -> NoReturn:

@@ -16,7 +16,7 @@ from pipeline.cli.rollback import rollback
 from pipeline.cli.search import search
 from pipeline.cli.train import train
 from pipeline.errors import PipelineError
-from pipeline.interrupts import EXIT_INTERRUPTED, handle_interrupts
+from pipeline.interrupts import EXIT_INTERRUPTED, end_now, handle_interrupts
 from pipeline.masking import mask_passwords
 from pipeline.paths import note_caller
 
@@ -55,7 +55,8 @@ def main() -> None:
     except PipelineError as error:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _fail("interrupted; the same command goes on where it stopped", EXIT_INTERRUPTED)
+        _say("interrupted; the same command goes on where it stopped")
+        end_now(EXIT_INTERRUPTED)
     except Exception as error:
         from pipeline.cli.failures import describe_unforeseen, log_of_command
 
@@ -63,7 +64,11 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
+    _say(message)
+    sys.exit(code)
+
+
+def _say(message: str) -> None:
     line = " ".join(message.split())  # even where a value has several
     shown = "".join(sign if sign.isprintable() else "?" for sign in mask_passwords(line))
     click.echo(f"error: {shown}", err=True)
-    sys.exit(code)
