@@ -44,6 +44,7 @@ class Progress:
     _seconds_before: float = 0.0
     _start: float | None = None
     _epoch_start: float = 0.0
+    _epoch_share: float = 0.0
 
     @property
     def best_epoch(self) -> Epoch | None:
@@ -89,8 +90,9 @@ class Progress:
         self._check_finite("loss", logs)
         n_steps = self.scheduler.steps_per_epoch
         n_steps_done = min(n_steps, n_steps_done)  # Keras counts the last group of steps as a full one
+        self._epoch_share = n_steps_done / n_steps
         if self.ending is None:
-            self.ending = self.on_batch(n_steps_done / n_steps)
+            self.ending = self.on_batch(self._epoch_share)
         self.scheduler.advance(len(self.epochs) * n_steps + n_steps_done)
 
     def goes_on_in_validation(self) -> bool:
@@ -98,7 +100,11 @@ class Progress:
 
         They are not where the epoch does not count anyway, or where the training is to go on later.
         """
-        if self.ending is None and (ending := self.on_batch(1.0)) is not None and ending.state is State.WAITING:
+        if (
+            self.ending is None
+            and (ending := self.on_batch(self._epoch_share)) is not None
+            and ending.state is State.WAITING
+        ):
             self.ending = ending
         return self.ending is None
 
