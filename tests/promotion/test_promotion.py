@@ -369,7 +369,7 @@ def test_folder_without_a_readable_picture_is_refused(stage: Stage, tmp_path: Pa
     def ask(place: Path) -> None:
         predict(make_settings(PredictSettings, name="digits", input=place, output=tmp_path / "out"))
 
-    with pytest.raises(DataError, match="which does not exist"):
+    with pytest.raises(SettingError, match="must be an image file or a folder of them"):
         ask(tmp_path / "nowhere")
     (tmp_path / "notes.txt").touch()
     with pytest.raises(DataError, match=r"without a file called \.png"):
