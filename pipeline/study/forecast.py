@@ -14,7 +14,7 @@ from pipeline.evaluation.paired import Difference
 
 # Beyond the rungs errors fall with this share of their exponent between them: the ranks benchmark prints it.
 DAMPING = 0.25
-_LEAST_ERROR = 1e-6
+LEAST_ERROR = 1e-6  # of a network that made no mistake
 _MOST_EXPONENT = 1.0
 
 
@@ -29,12 +29,12 @@ class Fall:
     @property
     def exponent(self) -> float:
         """How fast the error falls: as time to the minus this power; 0 where it does not."""
-        errors = max(self.short, _LEAST_ERROR), max(self.long, _LEAST_ERROR)
+        errors = max(self.short, LEAST_ERROR), max(self.long, LEAST_ERROR)
         return min(_MOST_EXPONENT, max(0.0, math.log(errors[0] / errors[1]) / math.log(self.ratio)))
 
     def after(self, times_longer: float) -> float:
         """Return the error to be expected after a training so many times longer than the second rung."""
-        error: float = max(self.long, _LEAST_ERROR) * times_longer ** (-DAMPING * self.exponent)
+        error: float = max(self.long, LEAST_ERROR) * times_longer ** (-DAMPING * self.exponent)
         return error
 
 
@@ -47,8 +47,8 @@ def forecast_difference(
     """
     weight = DAMPING * math.log(times_longer) / math.log(ours.ratio)
     relative = math.hypot(
-        (1 + weight) * long.standard_error / max(theirs.long, _LEAST_ERROR),
-        weight * short.standard_error / max(theirs.short, _LEAST_ERROR),
+        (1 + weight) * long.standard_error / max(theirs.long, LEAST_ERROR),
+        weight * short.standard_error / max(theirs.short, LEAST_ERROR),
     )
     expected = theirs.after(times_longer)
     return Difference(expected - ours.after(times_longer), expected * relative, is_forecast=True)

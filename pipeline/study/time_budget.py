@@ -12,7 +12,7 @@ import optuna
 
 from pipeline.study.brackets import Brackets, Ladder, Standing
 from pipeline.study.fits import FINAL, FINISHED, RESOURCE, RUNG, Fit
-from pipeline.study.forecast import Fall
+from pipeline.study.forecast import LEAST_ERROR, Fall
 from pipeline.study.time_limit import TimeLimit
 from pipeline.study.trial_budget import REDUCTION, most_challengers
 from pipeline.tracking import names
@@ -193,7 +193,8 @@ class TimeBudget:
         if len(closed) >= _BRACKETS_WITHOUT_GAIN and not any(one.is_gain for one in closed[-_BRACKETS_WITHOUT_GAIN:]):
             return f"{_BRACKETS_WITHOUT_GAIN} brackets in a row brought no gain"
         ends = [rules.fit_of(standing.incumbent, rung) for rung in rules.ladder]
-        errors = [rules.metric.error_of(fit.value) for fit in ends if fit is not None and fit.value is not None]
+        values = [fit.value for fit in ends if fit is not None and fit.value is not None]
+        errors = [max(LEAST_ERROR, rules.metric.error_of(value)) for value in values]
         if not closed or not errors:
             return None
         gains = [one.difference.mean if one.is_gain and one.difference else 0.0 for one in closed]

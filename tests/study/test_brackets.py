@@ -266,3 +266,8 @@ def test_rungs_in_epochs_count_on_no_longer_training() -> None:
     simulation = Simulation(trials=20, accuracy_of=slow_but_better, is_slow_starter=larger)
     simulation.run(simulation.strategy())
     assert not any("expected of the final training" in line for line in simulation.lines)
+
+
+def test_search_without_a_mistake_left_goes_on_to_its_end() -> None:
+    simulation = Simulation(minutes=20, accuracy_of=lambda params, seconds: 1.0)
+    assert finals(simulation.run(simulation.strategy()))
