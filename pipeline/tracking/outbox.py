@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 
 from pipeline.data.cache import write_whole
 from pipeline.errors import TrackingServerGone
+from pipeline.masking import mask_passwords
 from pipeline.tracking.outage import (
     PATIENCE_SECONDS,
     SECONDS_BETWEEN_LOOKS,
@@ -40,6 +41,7 @@ class Outbox:
 
     def __init__(self, uri: str, folder: Path) -> None:
         self.uri, self.folder = uri, folder
+        self._shown_uri = mask_passwords(uri)
         self.say: Callable[[str], None] = _log.warning
         self._is_server = is_server(uri)
         self._away_since: float | None = None
@@ -106,7 +108,7 @@ class Outbox:
             TrackingServerGone: it does not; the message says what becomes of the writes that wait.
         """
         if not self.answers():
-            raise TrackingServerGone(f"the tracking server {self.uri} does not answer; {self.kept()}")
+            raise TrackingServerGone(f"the tracking server {self._shown_uri} does not answer; {self.kept()}")
 
     def kept(self) -> str:
         """Say how much is unsent, where it lies and when it will be sent."""
@@ -119,8 +121,8 @@ class Outbox:
             self._away_since = self._away_since or time.monotonic()
         if not was_away:
             self.say(
-                f"the tracking server {self.uri} does not answer ({reason[:120]}): trainings go on, and what they log "
-                f"is kept in {self.folder}"
+                f"the tracking server {self._shown_uri} does not answer ({mask_passwords(reason)[:120]}): trainings go "
+                f"on, and what they log is kept in {self.folder}"
             )
 
     def _send_soon(self) -> None:

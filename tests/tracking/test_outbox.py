@@ -216,3 +216,15 @@ def test_server_that_is_not_there_is_one_line_within_seconds(monkeypatch: pytest
 def test_process_has_one_outbox_for_a_store(tmp_path: Path) -> None:
     store = TrackingStore(f"sqlite:///{tmp_path / 'mlflow.db'}")
     assert store.outbox is TrackingStore(store.uri).outbox
+
+
+def test_password_of_a_server_that_is_away_is_shown_to_nobody(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        uri = f"http://me:secret@127.0.0.1:{free.getsockname()[1]}"
+    box, said = Outbox(uri, tmp_path / "unsent"), list[str]()
+    box.say = said.append
+    with pytest.raises(TrackingServerGone) as gone:
+        box.require_answer()
+    assert said
+    assert not any("secret" in line for line in [*said, str(gone.value)])
