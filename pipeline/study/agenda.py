@@ -59,7 +59,7 @@ class Agenda:
         """The first fit of the present incumbent; None before there is one."""
         if self.start_number is None:
             return None
-        return self._fit(self._standing(self.start_number).incumbent)
+        return self.rules.fit(self._standing(self.start_number).incumbent)
 
     def forget(self) -> None:
         """Read the trials anew when next asked: one of them has changed."""
@@ -114,14 +114,9 @@ class Agenda:
 
     def _rules(self, ladder: Ladder) -> Brackets:
         return Brackets(
-            ladder,
-            self.metric,
-            self.fits,
-            self.is_slow_starter,
-            self.is_feasible,
-            self.budgets.final_length,
+            ladder, self.metric, self.fits, self.is_slow_starter, self.is_feasible, self.budgets.final_length,
             self._closed,
-        )
+        )  # fmt: skip
 
     def _standing(self, start: int) -> Standing:
         return self.rules.standing(self.study.user_attrs.get(SIZES, []), start=start)
@@ -136,7 +131,7 @@ class Agenda:
             return None
         at_work = {fit.configuration for fit in self.fits if not fit.has_ended}
         lacking = [one for one, fit in found.items() if fit is None and one not in at_work]
-        return tuple(Wanted(0, rung, ladder[rung], PROMOTION, one, self._fit(one).params) for one in lacking)
+        return tuple(Wanted(0, rung, ladder[rung], PROMOTION, one, rules.fit(one).params) for one in lacking)
 
     def _explored(self) -> dict[str, Any] | None:
         """Return how exploring ended; None while it goes on, and again where the limit was raised since."""
@@ -172,7 +167,7 @@ class Agenda:
         tried = {fit.configuration for fit in finals}
         candidates = [one for one in self._ranking(winner) if one not in tried or one == winner]
         return tuple(
-            Wanted(0, FINAL, None, PROMOTION, one, {**self._fit(one).params, **self.full})
+            Wanted(0, FINAL, None, PROMOTION, one, {**self.rules.fit(one).params, **self.full})
             for one in candidates[:n_lacking]
         )
 
@@ -181,9 +176,6 @@ class Agenda:
         valued = [fit for fit in self.fits if fit.value is not None and fit.rung != FINAL]
         ranked = sorted(valued, key=lambda fit: (-fit.rung, self.metric.loss_of(fit.value or 0.0)))
         return list(dict.fromkeys([winner, *(fit.configuration for fit in ranked)]))
-
-    def _fit(self, number: int) -> Fit:
-        return next(fit for fit in self.fits if fit.number == number)
 
 
 def _meeting(explored: Mapping[str, Any] | None) -> Ladder:

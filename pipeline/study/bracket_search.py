@@ -90,7 +90,7 @@ class BracketSearch:
         best = value if not curve or self.metric.is_better(value, curve[-1][1]) else curve[-1][1]
         curve.append((share, best))
         known = trial.user_attrs
-        if not self._is_challenge(known) or self._may_catch_up(self._fit(trial.number)):
+        if not self._is_challenge(known) or self._may_catch_up(trial.number):
             return None
         if not self._pruning(known).is_hopeless(trial.number, curve):
             return None
@@ -106,7 +106,7 @@ class BracketSearch:
         if ended.best is not None:
             trial.report(self.metric.of(ended.best), step=trial.user_attrs[attributes.RUNG])
         self._forget()
-        fit = self._fit(trial.number)
+        fit = self.agenda.rules.fit(trial.number)
         reason = None if incumbent is None or not ended.ending.is_finish else self._defeat(fit, incumbent.number)
         self._forget()  # Optuna is told of the end only now
         return ended if reason is None else replace(ended, ending=Ending(Cause.PRUNED, reason))
@@ -143,12 +143,9 @@ class BracketSearch:
         is_incumbent = is_own and known[attributes.ORIGIN] == PROMOTION
         return known[attributes.RUNG] != FINAL and known[attributes.BRACKET] > 0 and not is_incumbent
 
-    def _fit(self, number: int) -> Fit:
-        return next(one for one in self.agenda.fits if one.number == number)
-
-    def _may_catch_up(self, fit: Fit) -> bool:
-        incumbent = self.agenda.incumbent
-        return incumbent is not None and self.agenda.rules.may_catch_up(fit.configuration, incumbent.number)
+    def _may_catch_up(self, number: int) -> bool:
+        incumbent, rules = self.agenda.incumbent, self.agenda.rules
+        return incumbent is not None and rules.may_catch_up(rules.fit(number).configuration, incumbent.number)
 
     def _pruning(self, known: Mapping[str, Any]) -> RungPruning:
         place = known[attributes.RUNG], known[attributes.RESOURCE]

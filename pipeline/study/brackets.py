@@ -105,6 +105,10 @@ class Brackets:
             incumbent = end.winner
         return Standing(incumbent, tuple(closed), is_over=True)
 
+    def fit(self, number: int) -> Fit:
+        """Return the fit of a trial."""
+        return self._by_number[number]
+
     def fit_of(self, configuration: int, rung: int) -> Fit | None:
         """Return the fit of a configuration on a rung, at its length; None where none was started."""
         return self._by_place.get((configuration, rung, self.ladder.get(rung)))
@@ -124,27 +128,29 @@ class Brackets:
         That is the difference on the rung, unless one of the two starts slower and both ran the rung before.
         """
         here = self.difference(first, second, rung)
-        before = [one for one in self.ladder if one < rung]
-        short, params = None, (self._by_number[first].params, self._by_number[second].params)
-        if before and (self.is_slow_starter(*params) or self.is_slow_starter(*reversed(params))):
-            short = self.difference(first, second, before[-1])
-        final = self.final_length(self._by_number[first].limit)
-        lengths = self.ladder.get(before[-1]) if before else None, self.ladder.get(rung)
-        if here is None or short is None or final is None or lengths[0] is None or lengths[1] is None:
+        before = max((one for one in self.ladder if one < rung), default=None)
+        final = self.final_length(self.fit(first).limit)
+        if here is None or before is None or final is None or not self._start_apart(first, second):
             return here
+        short = self.difference(first, second, before)
+        if short is None:
+            return here
+        lengths = [float(self.ladder[one] or 0.0) for one in (before, rung)]
         falls = [
-            Fall(self._error(one, before[-1]), self._error(one, rung), ratio=lengths[1] / lengths[0])
+            Fall(self._error(one, before), self._error(one, rung), ratio=lengths[1] / lengths[0])
             for one in (first, second)
         ]
         return forecast_difference(*falls, short=short, long=here, times_longer=max(1.0, final / lengths[1]))
 
+    def _start_apart(self, first: int, second: int) -> bool:
+        ours, theirs = self.fit(first).params, self.fit(second).params
+        return self.is_slow_starter(ours, theirs) or self.is_slow_starter(theirs, ours)
+
     def may_catch_up(self, configuration: int, incumbent: int) -> bool:
         """Tell whether a challenger starts slower than the incumbent that it is a mutation of: it goes on anyway."""
-        own = self._by_number[configuration]
+        own = self.fit(configuration)
         is_timed = self.final_length(own.limit) is not None
-        return (
-            is_timed and own.origin == MUTATION and self.is_slow_starter(own.params, self._by_number[incumbent].params)
-        )
+        return is_timed and own.origin == MUTATION and self.is_slow_starter(own.params, self.fit(incumbent).params)
 
     def _error(self, configuration: int, rung: int) -> float:
         fit = self.fit_of(configuration, rung)
@@ -200,7 +206,7 @@ class Brackets:
 
     def _promotions(self, configurations: Sequence[int], bracket: int, rung: int) -> tuple[Wanted, ...]:
         return tuple(
-            Wanted(bracket, rung, self.ladder[rung], PROMOTION, one, self._by_number[one].params)
+            Wanted(bracket, rung, self.ladder[rung], PROMOTION, one, self.fit(one).params)
             for one in configurations
             if self.fit_of(one, rung) is None
         )
@@ -216,7 +222,7 @@ class Brackets:
         eligible = [
             one for one in finished if (gap := self.difference(one, incumbent, rung)) is None or gap.is_within_error
         ]
-        own = self._by_number[incumbent].params
-        slow = [one for one in eligible[n:] if self.is_slow_starter(self._by_number[one].params, own)]
+        own = self.fit(incumbent).params
+        slow = [one for one in eligible[n:] if self.is_slow_starter(self.fit(one).params, own)]
         slow += [one for one in finished if one not in eligible and self.may_catch_up(one, incumbent)]
         return [*eligible[:n], *slow[:1]]

@@ -63,6 +63,8 @@ class Challengers:
             PRIOR: lambda _: draw_prior(self.space, rng),
         }
         origin = _PLACES[wanted.place % len(_PLACES)]
+        if origin == _SLOWER and self.is_slow_starter is None:
+            origin = MUTATION
         if wanted.bracket == 1 and origin == SAMPLER:  # which has seen nothing yet
             given = self.space.first_params()[1:]
             place = wanted.place // len(_PLACES)
@@ -75,5 +77,5 @@ class Challengers:
     def _slower(self, params: Knobs, rng: Random) -> Knobs | None:
         """Change one knob; None where that does not make a slower starter."""
         mutated = mutate(self.space, params, rng, n_knobs=1, keep=("epochs",))
-        is_slower = self.is_slow_starter is not None and self.is_slow_starter(mutated, params)
-        return mutated if is_slower else None
+        assert self.is_slow_starter is not None
+        return mutated if self.is_slow_starter(mutated, params) else None
