@@ -11,7 +11,7 @@ from pydantic import field_validator, model_validator
 from pipeline.paths import user_path, where
 from pipeline.settings.base import CommandSettings, check_data_dir, check_model_name, check_name, named_after_data
 from pipeline.settings.fields import option
-from pipeline.settings.training import Precision
+from pipeline.settings.training import WORKERS, WORKERS_PER_GPU, Precision
 
 
 class PromoteSettings(CommandSettings):
@@ -53,17 +53,8 @@ class PromoteSettings(CommandSettings):
     force: bool = option(
         False, group="Gate", meaning="Promote even if comparison or limits fail; recorded in the version's tags."
     )
-    workers: int | None = option(
-        None, group="Execution", shown="1, or workers_per_gpu on each GPU", ge=1, le=256,
-        meaning="Processes that train in parallel.",
-    )  # fmt: skip
-    workers_per_gpu: int = option(
-        1,
-        group="Execution",
-        ge=1,
-        le=64,
-        meaning="Processes on each GPU, unless workers says how many there are in all.",
-    )
+    workers: int | None = WORKERS
+    workers_per_gpu: int = WORKERS_PER_GPU
     precision: Precision | None = option(
         None, group="Execution", shown="the study's", meaning="Floating-point type of the computation."
     )

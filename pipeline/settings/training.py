@@ -13,6 +13,15 @@ from pipeline.settings.fields import option
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
+# Options of all commands that train.
+WORKERS = option(
+    None, group="Execution", shown="1, or workers_per_gpu on each GPU", ge=1, le=256,
+    meaning="Processes that train in parallel.",
+)  # fmt: skip
+WORKERS_PER_GPU = option(
+    1, group="Execution", ge=1, le=64, meaning="Processes on each GPU, unless workers says how many there are in all."
+)
+
 
 class DataSettings(CommandSettings):
     """The data set, and how it is split."""
@@ -71,17 +80,8 @@ class TrainingSettings(DataSettings):
     epochs: int | None = option(
         None, group="Training", shown="as configured", ge=1, le=10_000, meaning="Maximum number of epochs per training."
     )
-    workers: int | None = option(
-        None, group="Execution", shown="1, or workers_per_gpu on each GPU", ge=1, le=256,
-        meaning="Processes that train in parallel.",
-    )  # fmt: skip
-    workers_per_gpu: int = option(
-        1,
-        group="Execution",
-        ge=1,
-        le=64,
-        meaning="Processes on each GPU, unless workers says how many there are in all.",
-    )
+    workers: int | None = WORKERS
+    workers_per_gpu: int = WORKERS_PER_GPU
     precision: Literal["auto", Precision] = option(
         "auto", group="Execution", meaning="Floating-point type of the computation; auto: the fastest on this hardware."
     )
