@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from pipeline.errors import SettingError
 
 _CHECKOUT_SPACES = Path(__file__).resolve().parent.parent / "search_spaces"
 SPACES_DIR = _CHECKOUT_SPACES if _CHECKOUT_SPACES.is_dir() else Path(sys.prefix) / "share/knobsearch/search_spaces"
@@ -88,22 +85,6 @@ def space_path(space: str | None, dataset: str) -> Path:
     is_folder = os.path.isdir(user_path(dataset))
     own = SPACES_DIR / f"{dataset_name(dataset) if is_folder else dataset}.yaml"
     return own if os.path.exists(own) else SPACES_DIR / ("photographs.yaml" if is_folder else "default.yaml")
-
-
-def require_writable(folder: Path, *, what: str, fix: str) -> None:
-    """Check that files can be made in ``folder``, or in what is there of the path to it; nothing is left behind.
-
-    Raises:
-        SettingError: they cannot; the message calls them ``what``, and advises to ``fix`` it.
-    """
-    there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
-    try:
-        with tempfile.TemporaryFile(dir=there):
-            return
-    except OSError as error:
-        raise SettingError(
-            f"{what} must lie in a folder that can be written, got '{folder}' ({error.strerror}); {fix}"
-        ) from error
 
 
 @dataclass(frozen=True)

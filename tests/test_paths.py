@@ -1,4 +1,4 @@
-"""Paths as a user gives them, and folders that cannot be written."""
+"""Paths as a user gives them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
-from pipeline.errors import SettingError
-from pipeline.paths import CALLER_DIR, dataset_name, require_writable, user_path, where
+from pipeline.paths import CALLER_DIR, dataset_name, user_path, where
 
 SHOWS_CALLER = f"import os, pipeline.paths as p; p.note_caller(); print(os.environ.get({CALLER_DIR!r}))"
 
@@ -78,15 +77,3 @@ def test_caller_of_a_project_is_found_above_the_shell_that_mlflow_starts(folders
 
 def test_name_of_a_data_set_leaves_room_for_suffixes(tmp_path: Path) -> None:
     assert dataset_name(f"{tmp_path}/{'n' * 250}") == "n" * 100
-
-
-def test_folder_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
-    require_writable(tmp_path / "a" / "b", what="it", fix="change it")
-
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("folder", ["/proc/nowhere/at/all", "/dev/null/below"])
-def test_folder_that_cannot_be_made_is_refused(folder: str) -> None:
-    with pytest.raises(SettingError, match=rf"^it must lie in a folder that can be written, got '{folder}' \(.*\); ch"):
-        require_writable(Path(folder), what="it", fix="change it")

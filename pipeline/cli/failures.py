@@ -24,9 +24,9 @@ def describe_unforeseen(error: Exception, log: Path | None) -> str:
 
     Where there is no log, or it cannot be written, it goes to a file in the folder of temporary files.
     """
-    text = mask_passwords("".join(traceback.format_exception(error)))
     if is_disk_full(error):
         return describe_disk_full(*([log.parent] if log else []), Path.cwd())
+    text = mask_passwords("".join(traceback.format_exception(error)))
     written = _append(text, log) or _append(text, _new_log())
     where = f"the traceback is in {written}" if written else "the traceback could not be written anywhere"
     return f"unforeseen failure: {_with_cause(error)}; {where}"

@@ -78,8 +78,6 @@ def predict(settings: PredictSettings) -> Prediction:
 
 def _find_files(place: Path) -> dict[Path, str]:
     """Return the image files with the name to show for each: its path below the folder, or its own name."""
-    if not place.exists():
-        raise DataError(f"input must be an image file or a folder of them, got '{place}', which does not exist")
     paths = find_pictures(place)
     if not paths:
         raise DataError(
