@@ -130,6 +130,7 @@ def test_peer_trains_until_its_budget_is_over(name: str, module: object, digits_
     assert answer.test_accuracy is not None
 
 
+@pytest.mark.slow
 def test_competitor_that_hangs_is_killed_and_counts_what_it_held(
     digits_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,7 @@ def figures_of(result: TrainingResult) -> Figures:
     return result.network.get_weights(), [epoch.val_loss for epoch in result.epochs]
 
 
+@pytest.mark.slow
 def test_training_is_the_same_with_the_images_on_another_device(tmp_path: Path) -> None:
     found = call_in_fresh_process(train_with_and_without, [WEIGHTED, RESAMPLING], log=tmp_path / "log")
 
