@@ -44,6 +44,12 @@ class Split:
         """The validation images."""
         return self.images.subset(self.partition.validation)
 
+    def sample_training(self, n: int) -> ImageSet:
+        """Return ``n`` training images, evenly spaced, or all where there are fewer."""
+        n_train = len(self.partition.train)
+        chosen = np.linspace(0, n_train - 1, min(n, n_train), dtype=int)
+        return self.images.subset(self.partition.train[chosen])
+
     def with_pixels(self, pixels: Array) -> Split:
         """Return the same split with ``pixels``, shape (n, ...), in place of the images, in the data set's order."""
         return replace(self, images=replace(self.images, images=pixels))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import stdev
+from statistics import fmean, stdev
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from pipeline.training.result import Epoch, TrainingResult, mean_epoch
 class Fold:
     """A training on one split that finished an epoch or more, its network no longer kept.
 
-    ``predictions`` are its best epoch's for the raw validation ``images`` of that split.
+    ``predictions`` are its best epoch's for the raw validation ``images`` of that split, ``fitted`` those for some of
+    the training images, where there are some.
     """
 
     number: int
@@ -25,6 +26,7 @@ class Fold:
     best_epoch: Epoch
     predictions: Predictions
     images: Pixels
+    fitted: Predictions | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,7 @@ class Assessment:
             "best_val_accuracy": self.best_epoch.val_accuracy,
             "best_val_loss": self.best_epoch.val_loss,
             "best_epoch": self.best_epoch.number,
+            **self._training_figures(),
             "train_seconds": seconds,
             "images_per_second": n_images / seconds,
             **self._fold_figures(),
@@ -80,6 +83,16 @@ class Assessment:
     def provenance(self) -> dict[str, object]:
         """Return which fold the kept network is of; nothing where there is but one split."""
         return {} if self.n_folds == 1 else {"fold": self.best_fold, "n_folds": self.n_folds}
+
+    def _training_figures(self) -> dict[str, float]:
+        """Return accuracy and loss of training images, predicted as validation images are."""
+        fitted = [fold.fitted for fold in self.folds if fold.fitted is not None]
+        if len(fitted) < len(self.folds):
+            return {}
+        return {
+            "train_accuracy": fmean(one.accuracy for one in fitted),
+            "train_loss": fmean(one.loss for one in fitted),
+        }
 
     def _fold_figures(self) -> dict[str, float]:
         if self.n_folds == 1:

@@ -12,8 +12,6 @@ import numpy as np
 from pipeline.data.image_set import Array
 from pipeline.evaluation.scores import Predictions
 
-_SMALLEST_PROBABILITY = 1e-7
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -46,9 +44,7 @@ def image_scores(predictions: Predictions, metric: str) -> Array:
     """Return each image's share of a metric, higher is better, shape (n,): right or wrong, or minus its log loss."""
     if metric == "val_accuracy":
         return predictions.is_right.astype(np.float16)
-    of_label = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
-    scores: Array = np.log(np.maximum(of_label, _SMALLEST_PROBABILITY)).astype(np.float16)
-    return scores
+    return predictions.log_likelihoods.astype(np.float16)
 
 
 def paired_difference(first: Array, second: Array) -> Difference:

@@ -12,6 +12,8 @@ from pipeline.data.batches import images_at_once
 from pipeline.data.image_set import Array
 from pipeline.data.pixels import Pixels
 
+_SMALLEST_PROBABILITY = 1e-7
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -32,6 +34,18 @@ class Predictions:
         """Whether each image is classified right, shape (n,)."""
         right: Array = self.predicted == self.labels
         return right
+
+    @property
+    def log_likelihoods(self) -> Array:
+        """Logarithm of each label's probability, which counts as 1e-7 at least, shape (n,)."""
+        of_label = self.probabilities[np.arange(len(self.labels)), self.labels]
+        logarithms: Array = np.log(np.maximum(of_label, _SMALLEST_PROBABILITY))
+        return logarithms
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy."""
+        return -float(self.log_likelihoods.mean())
 
     @property
     def accuracy(self) -> float:

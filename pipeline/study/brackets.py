@@ -15,7 +15,7 @@ from functools import cached_property
 from pipeline.evaluation.paired import Difference, paired_difference
 from pipeline.knobs.table import Knobs
 from pipeline.study.fits import MUTATION, PROMOTION, Fit
-from pipeline.study.forecast import Fall, forecast_difference
+from pipeline.study.forecast import Errors, forecast_difference
 from pipeline.training.metric import Metric
 
 PRIOR = "prior"
@@ -78,8 +78,8 @@ class Brackets:
     fit keeps the limits of the search: one that does not goes no further. ``final_length`` tells from the limit of the
     search how long its final training will be; None where a configuration's own epochs are all that it gets.
 
-    A slow starter, which a rung ranks too low the shorter it is, is judged by what is expected of the final training,
-    and on the lowest rung by nothing where it is a mutation of the incumbent. ``closed`` are brackets that were found
+    Above the lowest rung configurations are judged by what is expected of the final training; on the lowest one a slow
+    starter that is a mutation of the incumbent is judged by nothing. ``closed`` are brackets that were found
     to be over by their number, size and incumbent; it is filled here, for rules that are made anew after each fit.
     """
 
@@ -125,38 +125,29 @@ class Brackets:
     def outlook(self, first: int, second: int, rung: int) -> Difference | None:
         """Return how much better the first will be in the end, by a rung; None where one has not finished there.
 
-        That is the difference on the rung, unless one of the two starts slower and both ran the rung before.
+        That is the difference on the rung, unless it is a higher one and the final training is longer.
         """
         here = self.difference(first, second, rung)
-        before = max((one for one in self.ladder if one < rung), default=None)
-        final = self.final_length(self.fit(first).limit)
-        if here is None or before is None or final is None or not self._start_apart(first, second):
+        final, length = self.final_length(self.fit(first).limit), self.ladder.get(rung)
+        errors = [self.errors(one, rung) for one in (first, second)]
+        if here is None or final is None or length is None or rung == min(self.ladder) or None in errors:
             return here
-        short = self.difference(first, second, before)
-        if short is None:
-            return here
-        lengths = [float(self.ladder[one] or 0.0) for one in (before, rung)]
-        falls = [
-            Fall(self._error(one, before), self._error(one, rung), ratio=lengths[1] / lengths[0])
-            for one in (first, second)
-        ]
-        return forecast_difference(*falls, short=short, long=here, times_longer=max(1.0, final / lengths[1]))
+        ours, theirs = filter(None, errors)
+        return forecast_difference(ours, theirs, here, times_longer=final / length)
 
-    def _start_apart(self, first: int, second: int) -> bool:
-        ours, theirs = self.fit(first).params, self.fit(second).params
-        return self.is_slow_starter(ours, theirs) or self.is_slow_starter(theirs, ours)
+    def errors(self, configuration: int, rung: int) -> Errors | None:
+        """Return the errors at the end of a rung; None where the schedule was not finished, or one is not known."""
+        fit = self.fit_of(configuration, rung)
+        training = None if fit is None else fit.figures.get(self.metric.of_training)
+        if fit is None or fit.value is None or training is None or not fit.has_finished_schedule:
+            return None
+        return Errors(self.metric.error_of(fit.value), self.metric.error_of(training))
 
     def may_catch_up(self, configuration: int, incumbent: int) -> bool:
         """Tell whether a challenger starts slower than the incumbent that it is a mutation of: it goes on anyway."""
         own = self.fit(configuration)
         is_timed = self.final_length(own.limit) is not None
         return is_timed and own.origin == MUTATION and self.is_slow_starter(own.params, self.fit(incumbent).params)
-
-    def _error(self, configuration: int, rung: int) -> float:
-        fit = self.fit_of(configuration, rung)
-        assert fit is not None
-        assert fit.value is not None
-        return self.metric.error_of(fit.value)
 
     @cached_property
     def _by_place(self) -> dict[tuple[int, int, float | None], Fit]:

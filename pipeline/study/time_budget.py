@@ -12,7 +12,7 @@ import optuna
 
 from pipeline.study.brackets import Brackets, Ladder, Standing
 from pipeline.study.fits import FINAL, FINISHED, RESOURCE, RUNG, Fit
-from pipeline.study.forecast import LEAST_ERROR, Fall
+from pipeline.study.forecast import Errors
 from pipeline.study.time_limit import TimeLimit
 from pipeline.study.trial_budget import REDUCTION, most_challengers
 from pipeline.tracking import names
@@ -28,9 +28,6 @@ _MOST_CHALLENGERS, _MANY_CHALLENGERS, _LEAST_CHALLENGERS = 4, 8, 2
 _GUESSED_OVERHEAD_SECONDS = 5.0
 _CLOSING_SECONDS = 2.0  # of the command, after its last training
 _MARGIN = 1.2  # on estimated seconds
-_GUESSED_EXPONENT = 0.155  # error falls as time to minus this power in public speedruns on CIFAR-100
-_LEAST_EXPONENT = 0.05
-_LATER_FALL = 0.5  # of the exponent between the rungs: rather too much than too little, so that exploring has to pay
 _GUESSED_GAIN = 0.05  # of the error, by a bracket, before anything is known
 _BRACKETS_WITHOUT_GAIN = 2
 _MEETING_SHARE, _LEAST_LONGER = 0.1, 1.5  # of the time left, for each of two; and so many times the rung before
@@ -192,16 +189,13 @@ class TimeBudget:
         closed = standing.closed
         if len(closed) >= _BRACKETS_WITHOUT_GAIN and not any(one.is_gain for one in closed[-_BRACKETS_WITHOUT_GAIN:]):
             return f"{_BRACKETS_WITHOUT_GAIN} brackets in a row brought no gain"
-        ends = [rules.fit_of(standing.incumbent, rung) for rung in rules.ladder]
-        values = [fit.value for fit in ends if fit is not None and fit.value is not None]
-        errors = [max(LEAST_ERROR, rules.metric.error_of(value)) for value in values]
-        if not closed or not errors:
+        ends = {rung: errors for rung in rules.ladder if (errors := rules.errors(standing.incumbent, rung)) is not None}
+        if not closed or not ends:
             return None
-        gains = [one.difference.mean if one.is_gain and one.difference else 0.0 for one in closed]
-        gain = (sum(gains) / errors[-1] + _GUESSED_GAIN) / (len(gains) + 1)
         cost = self._bracket_seconds(standing, rules, _MOST_CHALLENGERS)
-        rest = max(self.time.left, cost + 1.0)
-        loss = (rest / (rest - cost)) ** _exponent(errors) - 1
+        loss = self._loss(cost, ends[max(ends)], float(rules.ladder[max(ends)] or 1.0))
+        gains = [one.difference.mean if one.is_gain and one.difference else 0.0 for one in closed]
+        gain = (sum(gains) / ends[max(ends)].after(1.0) + _GUESSED_GAIN) / (len(gains) + 1)
         if gain >= loss:
             return None
         return (
@@ -209,13 +203,11 @@ class TimeBudget:
             f"its time in the final training by {100 * loss:.1f} %"
         )
 
+    def _loss(self, cost: float, errors: Errors, rung_seconds: float) -> float:
+        """Return by what share the error of the final training will be higher, if so many seconds are taken from it."""
+        rest = max(self.time.left, cost + 1.0)
+        return errors.after((rest - cost) / rung_seconds) / errors.after(rest / rung_seconds) - 1
+
 
 def _exploring_share(limit: float) -> float:
     return _EXPLORING_SHARE if limit <= HOUR else _LONG_EXPLORING_SHARE
-
-
-def _exponent(errors: Sequence[float]) -> float:
-    """Return how fast the error falls with time beyond the rungs: as time to the minus this power."""
-    if len(errors) < 2:
-        return _GUESSED_EXPONENT
-    return max(_LEAST_EXPONENT, _LATER_FALL * Fall(errors[0], errors[-1], REDUCTION).exponent)

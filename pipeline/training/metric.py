@@ -20,6 +20,11 @@ class Metric:
     name: str
     direction: Literal["maximize", "minimize"]
 
+    @property
+    def of_training(self) -> str:
+        """Name of the same figure for training images, predicted as validation images are."""
+        return f"train_{self.name.removeprefix('val_')}"
+
     def of(self, epoch: Epoch) -> float:
         """Return the metric of an epoch."""
         return float(getattr(epoch, self.name))

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pipeline.data.image_set import ImageSet
 from pipeline.evaluation.assessment import Assessment, Fold
-from pipeline.evaluation.scores import predict
+from pipeline.evaluation.scores import Predictions, predict
 from pipeline.training.bound_configuration import BoundConfiguration
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import Metric
@@ -71,10 +72,13 @@ class Folds:
         is_waiting = result.ending.state is State.WAITING
         if best is None or is_waiting or not (result.ending.is_finish or self.n_folds == 1):
             return False
-        seen = bound.split.validation
-        predictions = predict(result.network, seen.images, seen.labels, seen.class_names)
+        validation = bound.split.validation
+        judged, fitted = (
+            _predict(result.network, part) for part in (validation, bound.split.sample_training(len(validation.labels)))
+        )
         images = bound.images.validation.images
-        self._keep(Fold(number, replace(result, network=None), best, predictions, images), bound, result.network)
+        fold = Fold(number, replace(result, network=None), best, judged, images, fitted)
+        self._keep(fold, bound, result.network)
         return True
 
     def stop(self, ending: Ending | None) -> None:
@@ -103,3 +107,7 @@ class Folds:
         if self.n_folds == 1:
             return ending
         return replace(ending, detail=f"{ending.detail}, fold {number} of {self.n_folds}".removeprefix(", "))
+
+
+def _predict(network: Any, part: ImageSet) -> Predictions:
+    return predict(network, part.images, part.labels, part.class_names)

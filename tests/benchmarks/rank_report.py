@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.study.forecast import Fall
+from pipeline.study.forecast import Errors
 
 from .report import markdown, write_report
 
@@ -37,7 +36,7 @@ def table_of_trainings(results: list[dict[str, Any]]) -> pd.DataFrame:
     for one in results:
         row = {"dataset": Path(one["dataset"]).stem, "number": one["number"], "origin": one["origin"]}
         for place, budget in enumerate(one["budgets"]):
-            row |= {f"{name}_{place}": budget[name] for name in ("seconds", "val_accuracy", "epochs")}
+            row |= {f"{name}_{place}": budget[name] for name in ("seconds", "val_accuracy", "train_accuracy", "epochs")}
         rows.append({**row, "knobs": json.dumps(one["knobs"])})
     return pd.DataFrame(rows).sort_values(["dataset", "number"], ignore_index=True)
 
@@ -45,8 +44,8 @@ def table_of_trainings(results: list[dict[str, Any]]) -> pd.DataFrame:
 def table_of_correlations(table: pd.DataFrame) -> pd.DataFrame:
     """Return Spearman's rank correlation of each pair of budgets, over all configurations and over the better half.
 
-    The better half is that of the longest budget. The forecast for it by the two shorter ones has a row of its own;
-    ``damping`` is the median of what the exponent of the error's fall after the second budget was of the one before.
+    The better half is that of the longest budget. The forecast for it by the second one has a row of its own;
+    ``exponent`` is the median of what the forecast takes for its exponent, as it was between these two.
     """
     rows = []
     for dataset, own in table.groupby("dataset"):
@@ -55,32 +54,30 @@ def table_of_correlations(table: pd.DataFrame) -> pd.DataFrame:
         seconds = [f"{own[f'seconds_{place}'].iloc[0]:g}" for place in range(3)]
         columns = [(seconds[short], f"val_accuracy_{short}", seconds[long], f"val_accuracy_{long}")
                    for short, long in _PAIRS]  # fmt: skip
-        columns.append((f"forecast by {seconds[0]} and {seconds[1]}", "forecast", seconds[2], "val_accuracy_2"))
+        columns.append((f"forecast by {seconds[1]}", "forecast", seconds[2], "val_accuracy_2"))
         for first, first_column, second, second_column in columns:
             rows.append({
                 "dataset": dataset, "seconds": first, "with": second, "configurations": len(own),
                 "spearman_all": _spearman(own, first_column, second_column),
                 "spearman_better_half": _spearman(better, first_column, second_column),
-                "damping": _damping(better) if first_column == "forecast" else None,
+                "exponent": _exponent(better) if first_column == "forecast" else None,
             })  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def _forecasts(table: pd.DataFrame) -> list[float]:
-    """Return the accuracy of the longest budget that the search would expect after the two shorter ones."""
-    return [1 - _fall(row, 0).after(row.seconds_2 / row.seconds_1) for row in table.itertuples()]
+    """Return the accuracy of the longest budget that the search would expect after the second one."""
+    errors = (Errors(1 - row.val_accuracy_1, 1 - row.train_accuracy_1) for row in table.itertuples())
+    ratios = table["seconds_2"] / table["seconds_1"]
+    return [1 - one.after(ratio) for one, ratio in zip(errors, ratios, strict=True)]
 
 
-def _damping(table: pd.DataFrame) -> float:
-    falls = [(_fall(row, 0).exponent, _fall(row, 1).exponent) for row in table.itertuples()]
-    return float(np.median([later / earlier for earlier, later in falls if earlier > 0] or [math.nan]))
-
-
-def _fall(row: Any, place: int) -> Fall:
-    """Return the fall of a configuration's error from a budget to the next one."""
-    accuracies = [getattr(row, f"val_accuracy_{one}") for one in (place, place + 1)]
-    seconds = [getattr(row, f"seconds_{one}") for one in (place, place + 1)]
-    return Fall(1 - accuracies[0], 1 - accuracies[1], ratio=seconds[1] / seconds[0])
+def _exponent(table: pd.DataFrame) -> float:
+    """Return the median of the exponents by which the error that was left fell; none where nothing was left."""
+    left = table[table["train_accuracy_1"] < 1]
+    share = (left["val_accuracy_2"] - left["val_accuracy_1"]) / (1 - left["train_accuracy_1"])
+    exponents = -np.log(1 - share.clip(upper=0.999)) / np.log(left["seconds_2"] / left["seconds_1"])
+    return float(exponents.median())
 
 
 def _spearman(table: pd.DataFrame, short: str, long: str) -> float:

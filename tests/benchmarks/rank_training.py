@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from pipeline.data.source import Split, load_training_data
+from pipeline.evaluation.scores import predict
 from pipeline.knobs.table import Knobs
 from pipeline.settings import DataSettings
 from pipeline.settings.base import make_settings
@@ -47,13 +48,15 @@ def compare(task: Comparison) -> dict[str, Any]:
     for place, factor in enumerate(FACTORS):
         keras.backend.clear_session()
         seconds = factor * task.seconds
-        result, _ = train_within(
+        result, network = train_within(
             knobs, split, budget=Budget(seconds=seconds), seed=task.seed + len(FACTORS) * task.number + place,
             precision=task.precision, clock=CLOCKS[task.clock],
         )  # fmt: skip
         value = result.best_epoch.val_accuracy if result.best_epoch else 0.0
+        seen = split.sample_training(len(split.validation.labels))
+        fitted = predict(network, seen.images, seen.labels, seen.class_names).accuracy if result.best_epoch else 0.0
         budgets.append({
-            "seconds": seconds, "val_accuracy": value, "epochs": len(result.epochs),
+            "seconds": seconds, "val_accuracy": value, "train_accuracy": fitted, "epochs": len(result.epochs),
             "took": round(result.train_seconds, 2), "ending": str(result.ending.cause),
         })  # fmt: skip
     own = {"dataset": task.dataset, "number": task.number, "origin": task.origin, "knobs": turned_knobs(task.knobs)}

@@ -42,7 +42,8 @@ def test_draws_are_the_prior_mutations_of_it_and_uniform_ones() -> None:
 def results(*rows: tuple[float, float, float]) -> list[dict[str, object]]:
     return [
         {"dataset": "x.npz", "number": number, "origin": "uniform", "knobs": {}, "budgets": [
-            {"seconds": 4**place, "val_accuracy": value, "epochs": 1} for place, value in enumerate(row)]}
+            {"seconds": 4**place, "val_accuracy": value, "train_accuracy": 0.9, "epochs": 1}
+            for place, value in enumerate(row)]}
         for number, row in enumerate(rows)
     ]  # fmt: skip
 
@@ -55,12 +56,14 @@ def test_correlation_is_over_all_and_over_the_better_half_of_the_longest_budget(
     assert found.loc[("4", "16"), "spearman_better_half"] == pytest.approx(1)
 
 
-def test_forecast_by_the_shorter_budgets_has_a_row_with_how_much_slower_errors_fall_later() -> None:
-    halved_then_less = [1 - error * np.array([1.0, 0.5, 0.5 * 4 ** (-0.5 * 0.3)]) for error in (0.4, 0.6, 0.8)]
-    found = table_of_correlations(table_of_trainings(results(*halved_then_less))).iloc[-1]
-    assert (found["seconds"], found["with"]) == ("forecast by 1 and 4", "16")
-    assert found["spearman_all"] == pytest.approx(1)
-    assert found["damping"] == pytest.approx(0.3)
+def test_forecast_by_the_second_budget_has_a_row_with_how_the_training_error_that_was_left_fell() -> None:
+    gain = 0.1 * (1 - 4**-0.3)  # of 0.1 that are left
+    found = table_of_correlations(
+        table_of_trainings(results(*((0.2, after, after + gain) for after in (0.4, 0.6, 0.8))))
+    )
+    assert (found.iloc[-1]["seconds"], found.iloc[-1]["with"]) == ("forecast by 4", "16")
+    assert found.iloc[-1]["spearman_all"] == pytest.approx(1)
+    assert found.iloc[-1]["exponent"] == pytest.approx(0.3)
 
 
 def test_correlation_of_equal_values_is_no_number() -> None:

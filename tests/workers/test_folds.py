@@ -24,7 +24,7 @@ from pipeline.workers.folds import Folds
 
 IMAGES = np.zeros((4, 8, 8, 1), np.uint8)
 SET = ImageSet("made", "made", IMAGES, np.array([0, 1, 0, 1]), ("cat", "dog"))
-SPLIT = Split(SET, Partition(np.array([], int), np.arange(4)), "digest")
+SPLIT = Split(SET, Partition(np.arange(4), np.arange(4)), "digest")
 
 
 class Network:
@@ -90,8 +90,11 @@ def test_figures_of_folds_have_spread_and_count() -> None:
 def test_figures_of_a_single_split_have_neither_spread_nor_count() -> None:
     assessment = gather(THREE[0], n_folds=1).assessment()
     assert list(assessment.figures()) == [
-        "best_val_accuracy", "best_val_loss", "best_epoch", "train_seconds", "images_per_second",
+        "best_val_accuracy", "best_val_loss", "best_epoch", "train_accuracy", "train_loss", "train_seconds",
+        "images_per_second",
     ]  # fmt: skip
+    assert assessment.figures()["train_accuracy"] == 0.5
+    assert assessment.figures()["train_loss"] == pytest.approx(-(np.log(0.9) + np.log(0.1)) / 2)
     assert assessment.figures()["best_val_accuracy"] == 0.7
     assert assessment.provenance() == {}
 
