@@ -20,6 +20,7 @@ _CONDITIONS: dict[str, Callable[[Knobs], bool]] = {
     "early_stopping_monitor": lambda knobs: int(knobs["early_stopping_patience"]) > 0,
     "backbone_weights": lambda knobs: knobs["backbone"] != "none",
     "unfrozen_blocks": lambda knobs: knobs["backbone"] != "none",
+    "backbone_rate": lambda knobs: knobs["backbone"] != "none" and int(knobs["unfrozen_blocks"]) > 0,
     **{
         name: lambda knobs: knobs["learning_rate_schedule"] == "plateau"
         for name in KNOBS

@@ -89,10 +89,13 @@ _ROWS = (
     ),
     *_part(
         "backbone",
-        _name("backbone", ("none", "VGG16", "InceptionV3", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetV2B0"),
-              "network of keras.applications before the head; its own preprocessing replaces scaling"),
+        _name("backbone",
+              ("none", "VGG16", "InceptionV3", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetV2B0",
+               "EfficientNetLite0", "EfficientNetLite1", "EfficientNetLite2"),
+              "pretrained network before the head; its own preprocessing replaces scaling"),
         _name("backbone_weights", ("imagenet", "random"), "initial weights of the backbone"),
         _int("unfrozen_blocks", 0, 0, 11, "number of last blocks of the backbone that are trained; 0: it is frozen"),
+        _float("backbone_rate", 1.0, 1e-4, 1.0, "factor of the learning rate for the blocks of the backbone"),
     ),
     *_part(
         "pixels",

@@ -1,4 +1,4 @@
-"""Backbones of ``keras.applications``: networks without their top, with their own preprocessing inside."""
+"""Backbones: networks without their top, with their own preprocessing inside; most are of ``keras.applications``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BackboneError
+from pipeline.model.efficientnet_lite import build_efficientnet_lite
 
 _ESCAPES = re.compile(r"\x1b\[\d*m")
 
@@ -20,9 +21,9 @@ class Backbone:
     """One backbone: its size, the images it takes, its blocks, and its preprocessing of pixels of 0..255.
 
     ``n_parameters`` are those without top, ``n_maps`` its feature maps. ``least_side`` is the smallest side of its
-    images. ``weights_file`` is Keras's name for the ImageNet weights without top. A block is the layers of one
-    resolution, or in InceptionV3 those up to one ``mixed``; ``block_ends`` names the last layer of each block but the
-    last, and the stem belongs to the first.
+    images. ``weights_file`` is Keras's name for the ImageNet weights without top; None where Keras has none. A block is
+    the layers of one resolution, in InceptionV3 those up to one ``mixed``, in EfficientNets a stage; ``block_ends``
+    names the last layer of each block but the last, and the stem belongs to the first.
     Each channel becomes ``pixel * factor + offset``, in BGR order where ``is_bgr``; ``factor`` is None where the
     network of ``keras.applications`` does its preprocessing itself.
     """
@@ -30,7 +31,7 @@ class Backbone:
     n_parameters: int
     n_maps: int
     least_side: int
-    weights_file: str
+    weights_file: str | None
     block_ends: tuple[str, ...]
     factor: float | None = None
     offset: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -40,6 +41,12 @@ class Backbone:
     def n_blocks(self) -> int:
         """Number of blocks that can be unfrozen."""
         return len(self.block_ends) + 1
+
+
+def _efficientnet_lite(n_parameters: int, *stage_ends: str) -> Backbone:
+    """Return the row of a network whose stages end in the blocks that are named: pixels become (x - 127) / 128."""
+    ends = ("block1a_project_bn", *(f"block{end}_add" for end in stage_ends))
+    return Backbone(n_parameters, 1280, 32, None, ends, 1 / 128, (-127 / 128,) * 3)
 
 
 BACKBONES = {
@@ -65,6 +72,9 @@ BACKBONES = {
         5_919_312, 1280, 32, "efficientnetv2-b0_notop.h5",
         ("block1a_project_bn", "block2b_add", "block3b_add", "block4c_add", "block5e_add"),
     ),
+    "EfficientNetLite0": _efficientnet_lite(3_413_024, "2b", "3b", "4c", "5c", "6d"),
+    "EfficientNetLite1": _efficientnet_lite(4_189_344, "2c", "3c", "4d", "5d", "6e"),
+    "EfficientNetLite2": _efficientnet_lite(4_869_168, "2c", "3c", "4d", "5d", "6e"),
 }  # fmt: skip
 
 
@@ -109,10 +119,19 @@ def build_backbone(
     return whole
 
 
+def trained_part(network: Any) -> list[Any]:
+    """Return the variables that are trained of the backbone within ``network``; none where it has no backbone."""
+    inside = (layer for layer in network.layers if layer.name in BACKBONES)
+    return [variable for backbone in inside for variable in backbone.trainable_variables]
+
+
 def _without_top(name: str, input_shape: tuple[int, ...], weights: Path | None) -> Any:
     import keras
 
-    network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=input_shape)
+    if name.startswith("EfficientNetLite"):
+        network = build_efficientnet_lite(name, input_shape=input_shape)
+    else:
+        network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=input_shape)
     if weights is not None:
         try:
             network.load_weights(weights)

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.data.batches import epoch_variable, steps_per_epoch, training_batches, validation_batches
 from pipeline.data.loader import make_loader
 from pipeline.data.source import Split
+from pipeline.model.backbones import trained_part
 from pipeline.training.bound_configuration import Build
 from pipeline.training.budget import Budget, StepSchedule
 from pipeline.training.callbacks import follow, reduce_on_plateau, save_checkpoints
@@ -105,7 +106,9 @@ def _compiled(
     n_outputs = network.output_shape[-1]
     check_outputs(n_outputs, n_classes=len(data.images.class_names))
     network.compile(
-        optimizer=make_optimizer(plan, n_steps=plan.epochs * scheduler.steps_per_epoch, position=position),
+        optimizer=make_optimizer(
+            plan, n_steps=plan.epochs * scheduler.steps_per_epoch, position=position, backbone=trained_part(network)
+        ),
         loss=make_loss(n_outputs),
         metrics=make_metrics(n_outputs, class_weights=plan.class_weights),
         steps_per_execution=scheduler.steps_per_execution,

@@ -25,6 +25,8 @@ from pipeline.knobs.table import KNOBS, KnobValue, complete
         ("plateau_factor", {}, {"learning_rate_schedule": "plateau"}),
         ("early_stopping_monitor", {}, {"early_stopping_patience": 3}),
         ("unfrozen_blocks", {}, {"backbone": "VGG16"}),
+        ("backbone_rate", {"unfrozen_blocks": 1}, {"unfrozen_blocks": 1, "backbone": "VGG16"}),
+        ("backbone_rate", {"backbone": "VGG16"}, {"unfrozen_blocks": 1, "backbone": "VGG16"}),
         ("blocks", {"backbone": "VGG16"}, {}),
         ("scaling", {"backbone": "VGG16"}, {}),
     ],
@@ -40,7 +42,7 @@ def test_knobs_without_a_condition_always_have_an_effect() -> None:
     idle = {name for name in KNOBS if not has_effect(name, complete({}))}
 
     assert idle == {
-        "fc_units", "fc_growth", "fc_dropout", "momentum", "backbone_weights", "unfrozen_blocks",
+        "fc_units", "fc_growth", "fc_dropout", "momentum", "backbone_weights", "unfrozen_blocks", "backbone_rate",
         "alternating_flip", "plateau_monitor", "plateau_factor", "plateau_patience", "plateau_cooldown",
         "plateau_min_learning_rate",
         "early_stopping_monitor",

@@ -12,7 +12,8 @@ import pytest
 
 from pipeline.errors import BackboneError
 from pipeline.knobs.table import KNOBS
-from pipeline.model.backbones import BACKBONES, build_backbone, images_problem
+from pipeline.model.backbones import BACKBONES, build_backbone, images_problem, trained_part
+from pipeline.model.efficientnet_lite import build_efficientnet_lite
 from pipeline.model.model_file.layer_table import LAYERS
 
 SMALL = "MobileNetV3Small"
@@ -30,11 +31,14 @@ def network_of(whole: Any) -> Any:
 
 
 def save_weights(path: Path, name: str = SMALL) -> Any:
-    """Write the weights of a network of ``keras.applications`` itself, and return it."""
+    """Write the weights of a network itself, without what stands before it, and return it."""
     import keras
 
     keras.utils.set_random_seed(7)
-    network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=COLOUR)
+    if name.startswith("EfficientNetLite"):
+        network = build_efficientnet_lite(name, input_shape=COLOUR)
+    else:
+        network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=COLOUR)
     network.save_weights(path)
     return network
 
@@ -100,6 +104,8 @@ FIRST_UNFROZEN = {
     ("MobileNetV3Large", 1): "expanded_conv_12_expand",
     ("EfficientNetV2B0", 1): "block6a_expand_conv",
     ("EfficientNetV2B0", 2): "block5a_expand_conv",
+    ("EfficientNetLite0", 1): "block7a_expand_conv",
+    ("EfficientNetLite2", 3): "block5a_expand_conv",
 }
 
 
@@ -116,6 +122,16 @@ def test_last_blocks_train_and_nothing_below_them(tmp_path: Path, name: str, n_b
     assert {id(weight) for weight in whole.trainable_weights} == {
         id(weight) for layer in layers if layer.name in trained for weight in layer.weights
     }
+
+
+def test_trained_part_of_a_network_is_that_of_its_backbone() -> None:
+    import keras
+
+    whole = build_backbone(SMALL, input_shape=COLOUR, weights=None, unfrozen_blocks=1)
+    network = keras.Sequential([keras.Input(COLOUR), whole, keras.layers.Flatten(), keras.layers.Dense(2)])
+
+    assert {id(variable) for variable in trained_part(network)} == {id(one) for one in whole.trainable_variables}
+    assert trained_part(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])) == []
 
 
 def test_block_of_inception_is_what_lies_between_two_mixed_layers() -> None:

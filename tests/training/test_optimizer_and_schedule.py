@@ -66,6 +66,18 @@ def test_biases_of_batch_normalization_alone_learn_at_the_multiplied_rate(name: 
         np.testing.assert_allclose(faster[path], step, rtol=1e-4, atol=1e-7)
 
 
+def test_backbone_alone_learns_at_its_own_rate() -> None:
+    import keras
+
+    head, backbone = (keras.Variable(np.ones(3, np.float32), name="kernel") for _ in range(2))
+    plan = TrainingPlan(complete({"optimizer": "sgd", "momentum": 0.0, "learning_rate": 0.5, "backbone_rate": 0.1}))
+
+    make_optimizer(plan, n_steps=1, backbone=[backbone]).apply([keras.ops.ones(3)] * 2, [head, backbone])
+
+    np.testing.assert_allclose(np.asarray(head.value), 0.5)
+    np.testing.assert_allclose(np.asarray(backbone.value), 0.95)
+
+
 def one_step(**knobs: KnobValue) -> dict[str, Any]:
     """Return by how much one training step changes each weight of a network."""
     import keras
