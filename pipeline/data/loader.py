@@ -9,8 +9,9 @@ from typing import Any
 
 from pipeline.data.augmentation import Augment, Augmentation, make_augment
 from pipeline.data.image_set import ImageSet
-from pipeline.data.pixels import Pixels, StoredPixels
+from pipeline.data.pixels import Copies, Pixels, StoredPixels
 from pipeline.data.scaling import pixel_range
+from pipeline.data.uniform import draw_integers
 
 Tensor = Any
 NO_AUGMENTATION = Augmentation()
@@ -40,11 +41,27 @@ class Loader:
 
 def make_loader(images: ImageSet, augmentation: Augmentation = NO_AUGMENTATION, *, device: str | None = None) -> Loader:
     """Return the loader of ``images``; a ``device``, by its TensorFlow name, takes only images in memory."""
+    if isinstance(images.images, Copies):
+        return _copies_loader(images.images, device, draws=augmentation.changes_images)
     augment = None
     if augmentation.changes_images:  # else nobody asks for the range, and finding it reads all float pixels
         augment = make_augment(augmentation, input_shape=images.input_shape, pixel_range=pixel_range(images.images))
     is_compilable = not (isinstance(images.images, StoredPixels) or augmentation.resamples(images.input_shape))
     return Loader(_gatherer(images.images, device or "CPU"), augment, is_compilable, device)
+
+
+def _copies_loader(copies: Copies, device: str | None, *, draws: bool) -> Loader:
+    """Return the loader of one copy of each image: one that is drawn, or the first."""
+    gather = _gatherer(copies.array if draws else copies.array[:, 0], device or "CPU")
+    return Loader(gather, _draw_copies if draws else None, is_compilable=True, device=device)
+
+
+def _draw_copies(copies: Tensor, seed: Tensor) -> Tensor:
+    """Return one of the copies of each image, for copies of shape (n, copies, ...)."""
+    import tensorflow as tf
+
+    drawn = draw_integers((tf.shape(copies)[0],), seed, 0, copies.shape[1])
+    return tf.gather(copies, drawn, batch_dims=1)
 
 
 def _gatherer(pixels: Pixels, device: str) -> Callable[[Tensor], Tensor]:

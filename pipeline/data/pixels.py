@@ -1,4 +1,4 @@
-"""Pixels in memory, or on disk where they are too large for it; both are read by index."""
+"""Pixels in memory, or on disk where they are too large for it, or in several copies; all are read by index."""
 
 from __future__ import annotations
 
@@ -47,13 +47,49 @@ class StoredPixels:
         return StoredPixels(self.array, self.rows[indices])
 
 
-Pixels = _Array | StoredPixels
-"""Images of shape (n, height, width, channels), or sequences of (n, length, channels)."""
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """What was computed once of images, and of randomly changed copies of them.
+
+    ``array`` has the shape (n, copies, ...); the first copy is that of the image as it is, and indexing gives that one.
+    """
+
+    array: _Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the first copies."""
+        return (len(self.array), *self.array.shape[2:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers."""
+        return self.array.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all copies."""
+        return self.array.nbytes
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, index: int | slice | _Array) -> _Array:
+        """Return first copies: one, a slice, or those at an array of indices."""
+        return np.asarray(self.array[index, 0])
+
+    def only(self, indices: _Array) -> Copies:
+        """Return the copies of the images at ``indices``."""
+        return Copies(self.array[indices])
+
+
+Pixels = _Array | StoredPixels | Copies
+"""Images of shape (n, height, width, channels), sequences of (n, length, channels), or features of (n, features)."""
 
 
 def take(pixels: Pixels, indices: _Array) -> Pixels:
     """Return the images at ``indices``: a copy of images in memory, while those on disk stay there."""
-    return pixels.only(indices) if isinstance(pixels, StoredPixels) else pixels[indices]
+    return pixels[indices] if isinstance(pixels, np.ndarray) else pixels.only(indices)
 
 
 def in_parts(pixels: Pixels) -> Iterator[_Array]:

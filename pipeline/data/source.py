@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.image_set import Array, ImageSet
+from pipeline.data.image_set import ImageSet
 from pipeline.data.image_source import ImageSource, make_array_source
 from pipeline.data.named import NAMES, load_named
 from pipeline.data.npz import read_npz
 from pipeline.data.partition import Partition, make_folds, make_partition
 from pipeline.data.photographs.folder import load_photographs
+from pipeline.data.pixels import Pixels
 from pipeline.errors import DataError, did_you_mean
 from pipeline.paths import dataset_name, user_path, where
 from pipeline.settings import DataSettings
@@ -50,7 +51,7 @@ class Split:
         chosen = np.linspace(0, n_train - 1, min(n, n_train), dtype=int)
         return self.images.subset(self.partition.train[chosen])
 
-    def with_pixels(self, pixels: Array) -> Split:
+    def with_pixels(self, pixels: Pixels) -> Split:
         """Return the same split with ``pixels``, shape (n, ...), in place of the images, in the data set's order."""
         return replace(self, images=replace(self.images, images=pixels))
 

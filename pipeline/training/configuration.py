@@ -40,7 +40,7 @@ class Configuration:
         if self.model_file is not None:
             silent: tuple[str, ...] = ("blocks", "network", "backbone")
         else:
-            silent = ("blocks", "pixels") if self._has_backbone else ()
+            silent = ("blocks", "pixels") if self.has_backbone else ()
         return {name: value for name, value in self.knobs.items() if KNOBS[name].part not in silent}
 
     def with_epochs_at_most(self, epochs: int | None) -> Configuration:
@@ -86,9 +86,11 @@ class Configuration:
             self.knobs, input_shape=split.images.input_shape, n_classes=len(split.images.class_names),
             pixel_scaling=self._scaling(split),
         )  # fmt: skip
-        if self._has_backbone:
-            needs_images = self.plan.augmentation.changes_images or self._predicts_mirrored(split)
-            return bind_transfer(architecture, split, needs_images=needs_images, backbones=backbones)
+        if self.has_backbone:
+            return bind_transfer(
+                architecture, split, self.plan.augmentation, predicts_mirrored=self._predicts_mirrored(split),
+                backbones=backbones,
+            )  # fmt: skip
         if architecture.whitens:
             whitening = fit_whitening(split.train.images, architecture.pixel_scaling)
             architecture = replace(architecture, fitted_whitening=whitening)
@@ -105,7 +107,8 @@ class Configuration:
         return build
 
     @property
-    def _has_backbone(self) -> bool:
+    def has_backbone(self) -> bool:
+        """Whether the network begins with one of the pretrained networks."""
         if self.model_file is not None:
             return self.model_file.backbone is not None
         return self.knobs["backbone"] != "none"
@@ -116,7 +119,7 @@ class Configuration:
 
     def _scaling(self, split: Split) -> Scaling:
         images = split.train.images
-        return scale_to_bytes(images) if self._has_backbone else fit_scaling(str(self.knobs["scaling"]), images)
+        return scale_to_bytes(images) if self.has_backbone else fit_scaling(str(self.knobs["scaling"]), images)
 
 
 def model_file_configuration(model: ModelFile) -> Configuration:

@@ -6,24 +6,26 @@ import math
 from functools import partial
 from typing import Any
 
+from pipeline.data.augmentation import Augmentation
 from pipeline.data.source import Split
 from pipeline.errors import BackboneError
 from pipeline.model.architecture import Architecture
 from pipeline.model.backbones import images_problem
 from pipeline.model.transfer import build_classifier, build_transfer_network, join
-from pipeline.training.backbone_cache import BackboneCache, FrozenPart
+from pipeline.training.backbone_cache import N_CHANGED, BackboneCache, FrozenPart
 from pipeline.training.bound_configuration import BoundConfiguration
 
 MAX_FEATURE_BYTES = 4 * 2**30  # of all images; larger ones are computed again in each epoch
 
 
 def bind_transfer(
-    architecture: Architecture, split: Split, *, needs_images: bool, backbones: BackboneCache
-) -> BoundConfiguration:
+    architecture: Architecture, split: Split, augmentation: Augmentation, *, predicts_mirrored: bool,
+    backbones: BackboneCache,
+) -> BoundConfiguration:  # fmt: skip
     """Return the configuration of a network with a backbone, bound to its images.
 
-    The classifier alone is trained, on features, where the backbone is frozen and sees the same images in each epoch:
-    one that ``needs_images`` has changed ones, or mirror images.
+    Where the backbone is frozen the classifier alone is trained, on features: with an ``augmentation`` on those of
+    a few changed copies of each image. A network that ``predicts_mirrored`` needs the images themselves.
 
     Raises:
         BackboneError: the backbone does not take the images, or its weights cannot be had.
@@ -33,12 +35,13 @@ def bind_transfer(
     weights = backbones.weights_of(architecture.backbone, architecture.backbone_weights)
     whole = BoundConfiguration.on_images(split, lambda precision: build_transfer_network(
         architecture, weights=weights, precision=precision))  # fmt: skip
-    if needs_images or architecture.unfrozen_blocks > 0:
+    if predicts_mirrored or architecture.unfrozen_blocks > 0:
         return whole
     part = backbones.frozen_part(architecture, weights)
-    if _n_feature_bytes(split, part, architecture.head) > MAX_FEATURE_BYTES:
+    n_copies = 1 + N_CHANGED if augmentation.changes_images else 1
+    if n_copies * _n_feature_bytes(split, part, architecture.head) > MAX_FEATURE_BYTES:
         return whole
-    features = backbones.features_of(split, part, architecture)
+    features = backbones.features_of(split, part, architecture, augmentation)
 
     def build(precision: str) -> Any:
         return build_classifier(architecture, n_features=features.shape[1], precision=precision)

@@ -65,7 +65,10 @@ def load_resources(context: WorkerContext, channel: Channel, share: MachineShare
     return Resources(
         store=context.store, data=load_training_data(settings), metric=get_metric(settings.metric),
         precision=resolve_precision(settings.precision), image_size=settings.image_size or 0,
-        backbones=BackboneCache(settings.data_dir, on_batch=channel.end_batch), channel=channel,
+        backbones=BackboneCache(
+            settings.data_dir, on_batch=channel.end_batch, say=lambda line: channel.send(Note(line))
+        ),
+        channel=channel,
     )  # fmt: skip
 
 
@@ -75,8 +78,10 @@ def train_job(job: Job, resources: Resources) -> Ended:
     It goes on from its checkpoints where there are some. Never raises for what happens in a training.
     """
     start = time.time()
-    resources.channel.send(Started(job.number, job.name, job.n_epochs, resources.n_folds(job)))
     try:
+        _compute_features(job, resources)
+        start = time.time()
+        resources.channel.send(Started(job.number, job.name, job.n_epochs, resources.n_folds(job)))
         outcome = _train(job, resources)
     except TrainingStopped as stopped:  # while features are computed: before the first epoch
         outcome = Folds(resources.n_folds(job), resources.metric, stopped.ending).outcome()
@@ -86,6 +91,12 @@ def train_job(job: Job, resources: Resources) -> Ended:
     return Ended(
         job.number, job.name, outcome.ending, outcome.best, seconds, figures=outcome.figures, scores=outcome.scores
     )  # fmt: skip
+
+
+def _compute_features(job: Job, resources: Resources) -> None:
+    """Have the features that a job needs computed where no job has before: their time is none of the job's."""
+    if job.configuration is not None and job.configuration.has_backbone:
+        job.configuration.bind(resources.data.at(job.configuration.image_size), resources.backbones)
 
 
 def _ending(error: Exception, resources: Resources) -> Ending:
@@ -101,7 +112,10 @@ def _ending(error: Exception, resources: Resources) -> Ending:
 def _train(job: Job, resources: Resources) -> Outcome:
     run = TrainingRun.resume(resources.store, job.run_id, on_wait=_Wait(job, resources))
     if job.configuration is None:
-        return train_classical(resources.data.at(resources.image_size), run=run, seed=job.seed)
+        return train_classical(
+            job.name, resources.data, image_size=resources.image_size, run=run, seed=job.seed,
+            backbones=resources.backbones,
+        )  # fmt: skip
     curves = CurveLog(run, resources.n_folds(job))
     training = _Training(job, job.configuration, resources, run, curves)
     return training.validate() if job.validates else training.refit()

@@ -11,7 +11,7 @@ from pipeline.data.augmentation import Augmentation, make_augmentation
 from pipeline.data.batches import epoch_variable, training_batches, validation_batches
 from pipeline.data.image_set import Array, ImageSet, make_image_set
 from pipeline.data.loader import make_loader
-from pipeline.data.pixels import StoredPixels
+from pipeline.data.pixels import Copies, StoredPixels
 from pipeline.knobs.table import KNOBS, complete
 
 PRESETS = {kind: make_augmentation(complete({"augmentation": kind})) for kind in KNOBS["augmentation"].choices}
@@ -44,6 +44,25 @@ def test_loader_without_augmentation_gathers(images: ImageSet) -> None:
     places = np.array([7, 0, 7])
 
     assert np.array_equal(load(make_loader(images), places), images.subset(places).images)
+
+
+def test_training_draws_a_copy_of_each_image_and_validation_takes_the_first() -> None:
+    values = 10 * np.arange(30)[:, None] + np.arange(5)  # of image 7: 70, 71, 72, 73, 74
+    copies = Copies(np.stack([values, -values], axis=-1).astype(np.float32))
+    features = ImageSet("noise", "noise", copies, np.arange(30, dtype=np.int32) % 3, ("a", "b", "c"))
+    places = np.repeat(np.array([7, 0, 12]), 100)
+
+    loader = make_loader(features, PRESETS["shifts"])
+    drawn = load(loader, places)
+
+    assert features.input_shape == drawn.shape[1:] == (2,)
+    assert set(drawn[:100, 0]) == {70, 71, 72, 73, 74}
+    assert set(drawn[200:, 0]) == {120, 121, 122, 123, 124}
+    assert np.array_equal(drawn[:, 1], -drawn[:, 0])
+    assert np.array_equal(load(compiled(loader), places), drawn)
+    assert not np.array_equal(load(loader, places, (1, 3)), drawn)
+    assert np.array_equal(load(make_loader(features), places)[:, 0], 10 * places)
+    assert np.array_equal(features.subset(places).images[:2][:, 0], [70, 70])
 
 
 @pytest.mark.parametrize("kind", PRESETS)

@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.data.augmentation import make_augment
 from pipeline.data.cache import ArrayCache
 from pipeline.data.image_set import make_image_set
 from pipeline.data.image_source import make_array_source
 from pipeline.data.partition import make_partition
+from pipeline.data.pixels import Copies
 from pipeline.data.source import Split, TrainingData
 from pipeline.errors import BackboneError
 from pipeline.knobs.table import KnobValue, complete
 from pipeline.model.model_file import read_model_file
-from pipeline.training.backbone_cache import BackboneCache
+from pipeline.training.backbone_cache import N_CHANGED, BackboneCache
 from pipeline.training.bound_configuration import BoundConfiguration
 from pipeline.training.configuration import Configuration, model_file_configuration
 from pipeline.training.ending import Cause, Ending, TrainingStopped
@@ -109,17 +111,62 @@ def test_layers_above_the_backbone_follow_the_knobs(split: Split, backbones: Bac
     [
         ({}, True),
         ({"unfrozen_blocks": 1}, False),
-        ({"augmentation": "shifts"}, False),
+        ({"augmentation": "shifts"}, True),
         ({"mirrored_prediction": True}, False),
     ],
     ids=["frozen", "unfrozen", "augmented", "mirrored"],
 )
-def test_features_take_the_images_place_only_where_each_epoch_sees_the_same_ones(
+def test_features_take_the_images_place_where_the_backbone_is_frozen(
     split: Split, backbones: BackboneCache, knobs: dict[str, KnobValue], on_features: bool
 ) -> None:
     bound = configured(**knobs).bind(split, backbones)
 
     assert (bound.split is not split) == on_features
+
+
+def test_features_of_changed_images_are_kept_beside_those_of_the_images(split: Split, tmp_path: Path) -> None:
+    backbones = BackboneCache(tmp_path, ArrayCache(tmp_path / "features"))
+    plain = configured().bind(split, backbones).split.images.images
+
+    bound = configured(augmentation="shifts").bind(split, backbones)
+
+    copies = bound.split.images.images
+    assert isinstance(copies, Copies)
+    assert copies.array.shape == (40, 1 + N_CHANGED, 512)
+    np.testing.assert_array_equal(copies[:], plain)
+    np.testing.assert_array_equal(bound.split.validation.images[:], plain[split.partition.validation])
+    assert all((copies.array[:, one] != copies.array[:, other]).any() for one, other in ((0, 1), (1, 2)))
+    before = files(backbones)
+    assert len(before) == 1 + N_CHANGED
+    again = configured(augmentation="shifts", fc_depth=1).bind(split, BackboneCache(tmp_path, backbones.store))
+    np.testing.assert_array_equal(again.split.images.images.array, copies.array)
+    assert files(backbones) == before
+
+
+def test_changed_copies_are_those_of_the_augmentation(split: Split, backbones: BackboneCache) -> None:
+    import tensorflow as tf
+
+    configuration = configured(augmentation="flips_and_shifts")
+    copies = configuration.bind(split, backbones).split.images.images
+    augment = make_augment(configuration.plan.augmentation, input_shape=(32, 32, 3), pixel_range=(0, 255))
+    assert augment is not None
+    changed = augment(tf.constant(split.images.images), tf.constant([2, 0]))
+
+    others = BackboneCache(backbones.data_dir, ArrayCache(backbones.data_dir / "others"))
+    of_changed = configured().bind(split.with_pixels(changed.numpy()), others)
+
+    np.testing.assert_allclose(copies.array[:, 2], of_changed.split.images.images, atol=1e-5)
+
+
+def test_alternating_flips_are_drawn_for_copies(split: Split, backbones: BackboneCache) -> None:
+    knobs: dict[str, KnobValue] = {"augmentation": "flips_and_shifts"}
+
+    by_chance, alternating = (
+        configured(**knobs, alternating_flip=alternates).bind(split, backbones).split.images.images.array
+        for alternates in (False, True)
+    )
+
+    np.testing.assert_array_equal(by_chance, alternating)
 
 
 def weights_by_layer(network: Any) -> dict[str, Any]:
@@ -149,7 +196,7 @@ def test_augmented_training_leaves_a_frozen_backbone_as_it_was(split: Split, bac
     assert all((a == b).all() for name in before for a, b in zip(before[name], after[name], strict=True))
 
 
-@pytest.mark.parametrize("knobs", [{}, {"augmentation": "shifts"}], ids=["features", "images"])
+@pytest.mark.parametrize("knobs", [{}, {"mirrored_prediction": True}], ids=["features", "images"])
 def test_mixed_precision_keeps_probabilities_and_the_finished_network_in_float32(
     split: Split, backbones: BackboneCache, knobs: dict[str, KnobValue]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from pipeline.training.budget import Budget
 from pipeline.training.configuration import Configuration, model_file_configuration
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import get_metric
-from pipeline.workers.events import Ended, EpochEnd, Event, FoldEnd, Report, Started, Verdict
+from pipeline.workers.events import Ended, EpochEnd, Event, FoldEnd, Note, Report, Started, Verdict
 from pipeline.workers.job import Job
 from pipeline.workers.source import close_run, open_run
 from pipeline.workers.train_job import Resources, train_job
@@ -214,6 +215,29 @@ def test_verdict_at_the_end_of_an_epoch_prunes_and_that_at_the_end_of_the_fold_d
     assert [type(event) for event in channel.heard] == [Started, EpochEnd, FoldEnd]
     assert "curves.png" in [item.path for item in parent.store.client.list_artifacts(job.run_id)]
     assert not run_of(parent, job).outputs.model_outputs
+
+
+def say(channel: RecordingChannel, line: str) -> None:
+    channel.send(Note(line))
+
+
+@pytest.mark.slow
+def test_features_are_computed_before_the_time_of_a_job_begins_and_once(tmp_path: Path) -> None:
+    heard, when_stopped = [], []
+    ending = Ending(Cause.INTERRUPTED)
+    for stops in (True, False, False):
+        channel = RecordingChannel()
+        channel.end_batch = lambda share, stops=stops: ending if stops else None  # type: ignore[method-assign, misc]
+        _, job = opened(tmp_path, job_of(Configuration(complete({**BACKBONE, "epochs": 1}))))
+        own = resources(tmp_path, channel)
+        backbones = replace(own.backbones, on_batch=channel.end_batch, say=partial(say, channel))
+        ended = train_job(job, replace(own, backbones=backbones))
+        heard.append([type(event).__name__ for event in channel.heard])
+        when_stopped.append(ended.ending.state)
+    assert heard == [
+        ["Note"], ["Note", "Started", "EpochEnd", "FoldEnd"], ["Started", "EpochEnd", "FoldEnd"],
+    ]  # fmt: skip
+    assert when_stopped == [State.WAITING, State.COMPLETE, State.COMPLETE]
 
 
 @pytest.mark.slow
