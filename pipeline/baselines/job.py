@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+import os
+
 from pipeline.data.source import TrainingData
 from pipeline.errors import ModelFileError, SettingError, did_you_mean
-from pipeline.model.backbone_weights import require_weights
+from pipeline.model.backbone_weights import has_weights, require_weights
 from pipeline.model.model_file import ModelFile
 from pipeline.model.model_file.documents import document_names, read_document
-from pipeline.settings import TrainingSettings
+from pipeline.paths import user_path
+from pipeline.settings import BaselineSettings, TrainingSettings
 from pipeline.tracking import names
 from pipeline.training.configuration import model_file_configuration
+from pipeline.training.linear_probe import BACKBONE as PROBE_BACKBONE
+from pipeline.workers.classical_job import CLASSICAL, LINEAR_PROBE
 from pipeline.workers.job import Job
 
-CLASSICAL = "classical"
 
+def choose(settings: BaselineSettings) -> tuple[list[ModelFile], list[str]]:
+    """Return the hand-made models that the settings list, and the classical ones.
 
-def choose(listed: str | None, *, dataset: str) -> tuple[list[ModelFile], bool]:
-    """Return the hand-made models that are ``listed``, and whether the classical model is among them.
-
-    They are separated by commas; None means all that were made for ``dataset``, and the classical one.
+    They are separated by commas; None means all that were made for the data set, and the classical one; for photographs
+    the linear probe as well, where the weights of its backbone are at hand.
 
     Raises:
         SettingError: there is no such model.
     """
+    listed = settings.names
     if listed is None:
         models = [read_document(name) for name in document_names()]
-        return [model for model in models if model.dataset == dataset], True
+        has_probe = os.path.isdir(user_path(settings.dataset)) and has_weights(PROBE_BACKBONE, settings.data_dir)
+        classical = [CLASSICAL, LINEAR_PROBE] if has_probe else [CLASSICAL]
+        return [model for model in models if model.dataset == settings.dataset_name], classical
     wanted = list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
-    known = (*document_names(), CLASSICAL)
+    known = (*document_names(), CLASSICAL, LINEAR_PROBE)
     for name in wanted:
         if name not in known:
             raise SettingError(
-                f"names must be hand-made models of the documents, or '{CLASSICAL}', got '{name}'; "
+                f"names must be hand-made models of the documents, '{CLASSICAL}' or '{LINEAR_PROBE}', got '{name}'; "
                 f"{did_you_mean(name, known)} (a file of your own is trained by train --config)"
             )
     if not wanted:
         raise SettingError(f"names must name a model, got {listed!r}; leave it out for all that fit the data set")
-    return [read_document(name) for name in wanted if name != CLASSICAL], CLASSICAL in wanted
+    classical = [name for name in wanted if name in (CLASSICAL, LINEAR_PROBE)]
+    return [read_document(name) for name in wanted if name not in classical], classical
 
 
 def model_file_job(model: ModelFile, data: TrainingData, settings: TrainingSettings) -> Job:
@@ -60,9 +68,15 @@ def model_file_job(model: ModelFile, data: TrainingData, settings: TrainingSetti
     )
 
 
-def classical_job(settings: TrainingSettings) -> Job:
-    """Return the job of training the classical model."""
-    return Job(CLASSICAL, None, settings.seed, {names.KIND: "baseline", names.BASELINE: CLASSICAL})
+def classical_job(name: str, settings: TrainingSettings) -> Job:
+    """Return the job of fitting the classical model called ``name``.
+
+    Raises:
+        BackboneError: the weights of the linear probe's backbone cannot be had.
+    """
+    if name == LINEAR_PROBE:
+        require_weights(PROBE_BACKBONE, settings.data_dir)
+    return Job(name, None, settings.seed, {names.KIND: "baseline", names.BASELINE: name})
 
 
 def _image_size(model: ModelFile, data: TrainingData) -> int:

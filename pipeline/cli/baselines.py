@@ -21,8 +21,8 @@ def baselines(**given: Any) -> None:
     from pipeline.cli.jobs import run_jobs
     from pipeline.data.source import load_training_data
 
-    models, has_classical = choose(settings.names, dataset=settings.dataset_name)
+    models, classical = choose(settings)
     data = load_training_data(settings)
     jobs = [model_file_job(model, data, settings) for model in models]
-    jobs += [classical_job(settings)] if has_classical else []
+    jobs += [classical_job(name, settings) for name in classical]
     run_jobs(jobs, data, settings, kind="baselines", noun="models")

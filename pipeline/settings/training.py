@@ -98,7 +98,7 @@ class BaselineSettings(JobSettings):
 
     names: str | None = option(
         None, group="Model", shown="all for the data set, and classical",
-        meaning="Comma-separated names of hand-made models; classical is the scikit-learn model.",
+        meaning="Comma-separated names of hand-made models; classical and linear_probe are fitted by scikit-learn.",
     )  # fmt: skip
 
 

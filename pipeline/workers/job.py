@@ -22,11 +22,11 @@ _WHOLE_PLAN = Budget()
 class Job:
     """One training; it keeps its number, seed and run wherever it goes on after its worker has died.
 
-    ``configuration`` None is the classical model. ``run_id`` is empty until the run is made. Where the job does not
-    validate, it is fitted on training and validation images together. ``budget`` holds on each split; in its place
-    ``fold_budgets``, where there are some, hold on each in turn. ``deaths`` counts the workers that died in it.
-    ``measures_latency``: its figures have the milliseconds of predicting one image. ``reported`` is an accuracy that a
-    document states, ``files`` are texts that the run keeps, by name.
+    ``configuration`` None is the classical model that is called ``name``. ``run_id`` is empty until the run is made.
+    Where the job does not validate, it is fitted on training and validation images together. ``budget`` holds on each
+    split; in its place ``fold_budgets``, where there are some, hold on each in turn. ``deaths`` counts the workers that
+    died in it. ``measures_latency``: its figures have the milliseconds of predicting one image. ``reported`` is an
+    accuracy that a document states, ``files`` are texts that the run keeps, by name.
     """
 
     name: str

@@ -15,12 +15,15 @@ from pipeline.baselines.job import choose, classical_job, model_file_job
 from pipeline.data.image_set import make_image_set
 from pipeline.data.partition import make_partition
 from pipeline.data.source import TrainingData, load_training_data
-from pipeline.errors import InputError, ModelFileError, SettingError, SpaceError
+from pipeline.errors import BackboneError, InputError, ModelFileError, SettingError, SpaceError
 from pipeline.knobs.table import KNOBS, complete
 from pipeline.model.model_file.documents import read_document
+from pipeline.model.weights_packages import PACKAGES
 from pipeline.settings import BaselineSettings, TrainingSettings
 from pipeline.training.budget import Budget, StepSchedule
 from pipeline.training.configuration import Configuration
+from pipeline.training.linear_probe import BACKBONE
+from pipeline.workers.classical_job import CLASSICAL, LINEAR_PROBE
 from pipeline.workers.job import Job
 
 HAND_MADE = """
@@ -43,20 +46,47 @@ def settings(**values: object) -> TrainingSettings:
     return TrainingSettings.model_validate(values)
 
 
+def settings_of(**values: object) -> BaselineSettings:
+    return BaselineSettings.model_validate(values)
+
+
 def test_models_that_were_made_for_the_data_set_are_chosen_with_the_classical_one() -> None:
-    models, has_classical = choose(None, dataset="mnist")
+    models, classical = choose(settings_of(dataset="mnist"))
 
     assert {"mnist_chapter4", "cnn_bn_1", "cnn_bn_3", "mnist_pool"} <= {model.name for model in models}
     assert {model.dataset for model in models} == {"mnist"}
-    assert has_classical
+    assert classical == [CLASSICAL]
 
 
 def test_listed_models_are_chosen_in_their_order_and_once() -> None:
-    models, has_classical = choose("lenet_5, tiny_8x8,lenet_5", dataset="mnist")
+    models, classical = choose(settings_of(names="lenet_5, tiny_8x8,lenet_5"))
 
     assert [model.name for model in models] == ["lenet_5", "tiny_8x8"]
-    assert not has_classical
-    assert choose("classical", dataset="mnist") == ([], True)
+    assert classical == []
+    assert choose(settings_of(names="linear_probe,classical")) == ([], [LINEAR_PROBE, CLASSICAL])
+
+
+@pytest.mark.parametrize("is_at_hand", [True, False])
+def test_photographs_have_the_linear_probe_where_its_weights_are_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_at_hand: bool
+) -> None:
+    monkeypatch.setitem(PACKAGES, BACKBONE, replace(PACKAGES[BACKBONE], module="no_such_module"))
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    if is_at_hand:
+        (data_dir / f"{BACKBONE}_notop.weights.h5").touch()
+    (tmp_path / "photographs").mkdir()
+
+    _, classical = choose(settings_of(dataset=str(tmp_path / "photographs"), data_dir=data_dir))
+
+    assert classical == ([CLASSICAL, LINEAR_PROBE] if is_at_hand else [CLASSICAL])
+
+
+def test_linear_probe_that_is_asked_for_needs_its_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PACKAGES, BACKBONE, replace(PACKAGES[BACKBONE], module="no_such_module"))
+
+    with pytest.raises(BackboneError, match="needs the weights of EfficientNetLite0"):
+        classical_job(LINEAR_PROBE, settings_of(data_dir=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +95,7 @@ def test_listed_models_are_chosen_in_their_order_and_once() -> None:
 )
 def test_unknown_model_is_refused(names: str, message: str) -> None:
     with pytest.raises(SettingError, match=message.replace("?", r"\?")):
-        choose(names, dataset="mnist")
+        choose(settings_of(names=names))
 
 
 def test_images_are_resized_to_the_model_s_own_size_where_theirs_differs() -> None:
@@ -115,7 +145,7 @@ def test_fingerprint_changes_with_all_that_makes_a_training_another_one() -> Non
         "seed": replace(job, seed=5).fingerprint(data, settings()),
         "epochs": model_file_job(model, data, settings(epochs=2)).fingerprint(data, settings()),
         "layers": replace(job, files={"hand_made.yaml": "layers: []"}).fingerprint(data, settings()),
-        "model": classical_job(settings()).fingerprint(data, settings()),
+        "model": classical_job(CLASSICAL, settings()).fingerprint(data, settings()),
     }
 
     assert model_file_job(model, data, settings()).fingerprint(data, settings()) == plain

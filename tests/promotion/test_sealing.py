@@ -16,7 +16,8 @@ from pipeline.baselines.job import choose, classical_job, model_file_job
 from pipeline.baselines.training import train_jobs
 from pipeline.data.source import load_training_data
 from pipeline.errors import DataError
-from pipeline.settings import DataSettings, TrainingSettings
+from pipeline.settings import BaselineSettings, DataSettings, TrainingSettings
+from pipeline.workers.classical_job import CLASSICAL
 
 PACKAGE = Path(pipeline.__file__).parent
 SPACE = "knobs: {blocks: 1, filters: 2, head: flatten, batch_size: 256, epochs: 1}\n"
@@ -84,9 +85,9 @@ def test_everything_but_promote_works_on_test_images_that_cannot_be_read(
     stage.search(space=str(tmp_path / "one.yaml"), study="torn", dataset=str(sealed_data), trials=1)
     settings = TrainingSettings(dataset=str(sealed_data), epochs=1)
     data = load_training_data(settings)
-    (model,), _ = choose("tiny_8x8", dataset="torn")
+    (model,), _ = choose(BaselineSettings(names="tiny_8x8"))
     repeat = read_config(stage.runs("trial")[0].info.run_id).make_job(data, settings)
-    jobs = [model_file_job(model, data, settings), classical_job(settings), repeat]
+    jobs = [model_file_job(model, data, settings), classical_job(CLASSICAL, settings), repeat]
     train_jobs(jobs, data, settings, kind="baselines", show=lambda event: None, on_start=lambda to_do, log: None)
     assert stage.n_openings("torn") == 0
     listener = Listener()
