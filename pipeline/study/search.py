@@ -76,8 +76,8 @@ def search(
     check_folder(places.folder, n_bytes=ROOM_BYTES)
     check_storage(location)
     mended = mend_journal(location, locked(places))
-    if mended:
-        show(Note(mended))
+    for note in filter(None, (mended, *preparation.notes)):
+        show(Note(note))
     check_identity(find_study(location, settings.study), preparation)
     store.check()
     check_adopted_run(store)

