@@ -21,11 +21,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _SIGNS = ("No space left on device", "database or disk is full", "Disk quota exceeded")  # of libraries' own errors
 
 
-def check_folder(folder: Path, *, n_bytes: int = 0) -> None:
+def check_folder(folder: Path, *, n_bytes: int = 0, fix: str = "work in another folder") -> None:
     """Check that files of ``n_bytes`` can be written in a folder, made where it is missing; nothing is left of it.
 
     Raises:
-        FolderError: they cannot; the reason is the system's.
+        FolderError: they cannot; the reason is the system's, and ``fix`` says what to do.
     """
     missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
     try:
@@ -33,7 +33,7 @@ def check_folder(folder: Path, *, n_bytes: int = 0) -> None:
         with TemporaryFile(dir=folder) as file:
             _allocate(file.fileno(), n_bytes)
     except OSError as error:
-        raise FolderError(_refusal(folder, n_bytes, error)) from error
+        raise FolderError(_refusal(folder, n_bytes, fix, error)) from error
     finally:
         for one in missing:
             with suppress(OSError):
@@ -108,13 +108,13 @@ def _allocate(descriptor: int, n_bytes: int) -> None:
             os.write(descriptor, bytes(min(2**20, n_bytes - start)))
 
 
-def _refusal(folder: Path, n_bytes: int, error: OSError) -> str:
+def _refusal(folder: Path, n_bytes: int, fix: str, error: OSError) -> str:
     if error.errno not in _FULL:
         reason = "a file is in its place" if isinstance(error, FileExistsError) else error.strerror
-        return f"the folder '{folder}' must be one that can be written ({reason}); work in another folder"
+        return f"the folder '{folder}' must be one that can be written ({reason}); {fix}"
     return (
         f"the folder '{folder}' must have room for {_megabytes(n_bytes)}, got {_megabytes(_free(folder))}; "
-        "free some space, or work in another folder"
+        f"free some space, or {fix}"
     )
 
 

@@ -52,7 +52,7 @@ def test_search_keeps_the_passwords_of_its_storage_and_its_tracking_store_to_its
 
 def test_errors_about_stores_mask_their_passwords(tmp_path: Path) -> None:
     store = TrackingStore(f"sqlite:///{tmp_path}/mlflow.db?password={PASSWORD}")
-    store.check()
+    store.open()
     with pytest.raises(SettingError) as missing:
         read_study(store, "tiny")
     with pytest.raises(SettingError) as refused:

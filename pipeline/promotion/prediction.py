@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from pipeline.data.image_set import Array
 from pipeline.data.photographs.decoding import decode_to_fit, in_threads, read_picture
 from pipeline.data.photographs.files import find_pictures
+from pipeline.disk import check_folder
 from pipeline.errors import DataError
 from pipeline.evaluation.canvas import draw_gallery
 from pipeline.process import call_in_fresh_process
@@ -54,12 +55,15 @@ def predict(settings: PredictSettings) -> Prediction:
 
     Raises:
         SettingError: there is no champion of that name.
+        FolderError: the output or the store cannot be written.
         DataError: there is no readable image file.
         PipelineError: the champion cannot be loaded.
     """
     store = find_store()
     version = Registry(store, settings.name).require_champion()
-    files = _find_files(settings.input.expanduser())
+    files = _find_files(settings.input)
+    check_folder(settings.output, fix="change --output")
+    store.check_writable()
     store.studies.mkdir(parents=True, exist_ok=True)
     log = store.studies / f"predict-{settings.name}.log"
     labels = call_in_fresh_process(_label, store, version.uri, files, log=log)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.data.source import TrainingData, load_training_data
+from pipeline.disk import ROOM_BYTES
 from pipeline.errors import DataError
 from pipeline.evaluation.limits import Limits
 from pipeline.promotion.display import PromotionDisplay
@@ -71,8 +72,9 @@ def prepare(settings: PromoteSettings, display: PromotionDisplay) -> Promotion:
     Raises:
         InputError: the first of them that cannot be used.
     """
-    store = find_store()
+    store = find_store(say=display.show_line)
     study = read_study(store, settings.study)
+    store.check_writable(n_bytes=ROOM_BYTES)
     training = study.training_settings(
         dataset=settings.dataset, data_dir=settings.data_dir, workers=settings.workers,
         workers_per_gpu=settings.workers_per_gpu, precision=settings.precision,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pipeline.disk import ROOM_BYTES, check_folder
 from pipeline.errors import GateRefused, TrainingsFailed
 from pipeline.promotion.display import PromotionDisplay
 from pipeline.promotion.evaluation import (
@@ -44,7 +43,6 @@ def promote(settings: PromoteSettings, display: PromotionDisplay) -> Version:
         GateRefused: the candidate is registered and stays challenger; or another promotion is running.
     """
     promotion = prepare(settings, display)
-    check_folder(promotion.store.studies, n_bytes=ROOM_BYTES)
     with promotion_lock(promotion.store, promotion.name):
         opened = command_run(
             promotion.store, name=f"promote-{promotion.name}", experiment=promotion.training.dataset_name,

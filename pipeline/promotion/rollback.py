@@ -18,9 +18,11 @@ def roll_back(name: str) -> tuple[Version, Version]:
 
     Raises:
         SettingError: there is no champion, or none before it.
+        FolderError: the store cannot be written.
     """
     registry = Registry(find_store(), name)
     registry.require_champion()
+    registry.store.check_writable()
     with alias_lock(registry.store, name):
         champion = registry.require_champion()
         previous = _previous(registry, champion)

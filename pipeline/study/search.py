@@ -11,7 +11,7 @@ from pathlib import Path
 import optuna
 import pandas as pd
 
-from pipeline.disk import ROOM_BYTES, check_folder
+from pipeline.disk import ROOM_BYTES
 from pipeline.errors import SettingError
 from pipeline.evaluation.objectives import Objective, ParetoFront
 from pipeline.locks import held
@@ -67,19 +67,18 @@ def search(
     """
     start = start or time.time()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    store = find_store()
-    store.outbox.say = lambda line: show(Note(line))
+    store = find_store(say=lambda line: show(Note(line)))
     preparation = prepare(settings)
     check_limits(preparation)
     places = StudyPlaces(store.studies, settings.study)
     location = storage_location(settings.storage, places)
-    check_folder(places.folder, n_bytes=ROOM_BYTES)
+    store.check_writable(n_bytes=ROOM_BYTES)
     check_storage(location)
     mended = mend_journal(location, locked(places))
     for note in filter(None, (mended, *preparation.notes)):
         show(Note(note))
     check_identity(find_study(location, settings.study), preparation)
-    store.check()
+    store.open()
     check_adopted_run(store)
     with locked(places):
         study = open_study(location, preparation, say=lambda line: show(Note(line)))

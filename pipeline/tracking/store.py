@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +16,8 @@ from mlflow import MlflowClient, get_tracking_uri
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from pipeline.errors import SettingError
+from pipeline.disk import check_folder
+from pipeline.errors import FolderError, SettingError, first_line
 from pipeline.masking import mask_passwords
 from pipeline.tracking.outage import find_outage, is_outage, is_server
 from pipeline.tracking.outbox import Outbox, outbox_at
@@ -68,7 +72,7 @@ class TrackingStore:
     @property
     def exists(self) -> bool:
         """Whether the store exists; a SQLite file does not before the first write."""
-        return self._file is None or self._file.exists()
+        return self._file is None or os.path.exists(self._file)
 
     @property
     def _file(self) -> Path | None:
@@ -76,7 +80,36 @@ class TrackingStore:
             return None
         return Path(unquote(self.uri.removeprefix(_SQLITE).partition("?")[0]))
 
-    def check(self) -> None:
+    def check_file(self) -> None:
+        """Check that a SQLite file, where there is one, is a database: MLflow would try for minutes to open another.
+
+        Raises:
+            SettingError: it is not.
+        """
+        if self._file is None or not self.exists:
+            return
+        try:
+            with closing(
+                sqlite3.connect(f"{self._file.absolute().as_uri()}?mode=rw", uri=True, timeout=20)
+            ) as database:
+                database.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.Error as error:
+            raise unusable_store(self.uri, error) from error
+
+    def check_writable(self, *, n_bytes: int = 0) -> None:
+        """Check that a SQLite store can be written, and ``n_bytes`` beside the studies; nothing is left of it.
+
+        Raises:
+            FolderError: they cannot.
+        """
+        fix = "work in another folder, or set MLFLOW_TRACKING_URI"
+        if self._file is not None:
+            check_folder(self._file.parent, fix=fix)
+            if self.exists and not os.access(self._file, os.W_OK):
+                raise FolderError(f"the tracking store '{self._file}' must be a file that can be written; {fix}")
+        check_folder(self.studies, n_bytes=n_bytes, fix=fix)
+
+    def open(self) -> None:
         """Open the store, and create a SQLite file that is missing.
 
         Raises:
@@ -132,16 +165,21 @@ class TrackingStore:
             raise unusable_store(self.uri, error) from error
 
 
-def find_store() -> TrackingStore:
+def find_store(say: Callable[[str], None] | None = None) -> TrackingStore:
     """Return the store that MLflow's own rules choose (``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in this folder).
 
+    ``say`` gets a line when a server goes away and when it is back.
+
     Raises:
-        SettingError: it is a server that does not answer.
+        SettingError: it is a server that does not answer, or a file that is no SQLite database.
     """
-    uri = get_tracking_uri()
-    if is_server(uri):
-        _check_answer(uri)
-    return TrackingStore(uri)
+    store = TrackingStore(get_tracking_uri())
+    if is_server(store.uri):
+        _check_answer(store.uri)
+    store.check_file()
+    if say is not None:
+        store.outbox.say = say
+    return store
 
 
 @cache
@@ -153,7 +191,7 @@ def _check_answer(uri: str) -> None:
 
 def unusable_store(uri: str, error: Exception) -> SettingError:
     """Return the one-line error for a tracking store that MLflow refuses."""
-    reason = mask_passwords(str(error).strip().splitlines()[0])
+    reason = mask_passwords(first_line(error))
     return SettingError(
         f"the tracking store must be one that MLflow opens, got '{mask_passwords(uri)}' ({reason}); set "
         "MLFLOW_TRACKING_URI"

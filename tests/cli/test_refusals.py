@@ -14,12 +14,17 @@ SPACE_WITH_UNKNOWN_KNOB = "knobs:\n  blocks: 1\n  filtres: 8\n"
 
 
 def run_search(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m pipeline search`` in ``folder`` as a user would, with no store and no run of ours around it."""
+    """Run the command ``search`` in ``folder``."""
+    return run(folder, "search", *options)
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m pipeline`` in ``folder`` as a user would, with no store and no run of ours around it."""
     hidden = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "PIPELINE_DATA_DIR")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     environment["KERAS_HOME"] = str(folder / "no-keras")
     return subprocess.run(
-        [sys.executable, "-m", "pipeline", "search", *options],
+        [sys.executable, "-m", "pipeline", *words],
         cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
@@ -95,6 +100,12 @@ REFUSED_OPTIONS = {
     ),
     "endless timeout": (["--timeout-minutes", "inf"], ["timeout_minutes must be a finite number, got inf"]),
     "timeout that is no number": (["--timeout-minutes", "nan"], ["timeout_minutes must be a finite number, got nan"]),
+    "timeout beyond a year": (
+        ["--timeout-minutes", "1e300"],
+        ["timeout_minutes must be less than or equal to 525600, got 1e300; change --timeout-minutes, or leave it out"],
+    ),
+    "parameters beyond all networks": (["--max-parameters", "9" * 20], ["max_parameters must be less than or equal"]),
+    "digits beyond all numbers": (["--seed", "9" * 5000], ["seed must be a smaller integer, got 999", "9...; change"]),
     "share that is no number": (["--validation-share", "nan"], ["validation_share must be a finite number, got nan"]),
     "empty study": (["--study", ""], ["study must not be empty, got ''; change --study, or leave it out"]),
     "empty dataset": (["--dataset", ""], ["dataset must not be empty, got ''; change --dataset"]),
@@ -114,11 +125,22 @@ REFUSED_OPTIONS = {
     ),
     "dataset of nobody": (["--dataset", "~nobody-here/x.npz"], ["'~nobody-here/x.npz'", "check the path"]),
     "dataset in two lines": (["--dataset", "cifar\n10"], ["'cifar 10'", "did you mean 'cifar10'?"]),
+    "dataset with a long name": (["--dataset", 300 * "a"], ["dataset must be one of", "use one of: cifar10"]),
+    "dataset with a long path": (["--dataset", "/" + 3000 * "a/"], ["is neither a file nor a folder; check the path"]),
+    "dataset with control characters": (["--dataset", "a\x1b[31m\x07.npz"], ["dataset 'a?[31m?.npz' is neither"]),
+    "space with a long name": (
+        ["--space", 300 * "a"],
+        ["a search space must be", "File name too long", "check the path"],
+    ),
+    "space that never ends": (["--space", "/dev/zero"], ["'/dev/zero' (a pipe or a device); check the path"]),
     "study with a slash": (["--study", "a/b"], ["study", "letters, digits", "'a/b'", "--study"]),
     "study with a long name": (["--study", 101 * "a"], ["study must have at most 100 characters", "--study"]),
     "study of dots": (["--study", ".."], ["study", "letters, digits", "'..'", "--study"]),
     "unknown option": (["--trails", "3"], ["--trails", "--trials"]),
-    "missing space": (["--space", "none.yaml"], ["search space", "'none.yaml'", "check the path"]),
+    "missing space": (
+        ["--space", "none.yaml"],
+        ["search space", "'none.yaml' in '", "' (No such file", "check the path"],
+    ),
     "missing npz": (["--dataset", "none.npz"], ["'none.npz'", "check the path"]),
     "unknown storage": (["--storage", "nosql://here"], ["storage", "'nosql://here'", "--storage"]),
     "storage with a password": (["--storage", "nosql://me:secret@here/db"], ["storage", "'nosql://me:***@here/db'"]),
@@ -178,6 +200,43 @@ def test_more_folds_than_images_of_a_class_are_refused_and_write_nothing(tmp_pat
     np.savez(tmp_path / "rare.npz", x_train=images, y_train=labels, x_test=images[:2], y_test=labels[:2])
     assert_refused(run_search(tmp_path, "--dataset", "rare.npz", "--folds", "5"), "5 folds", "got 3 of '1'", "fewer")
     assert [path.name for path in tmp_path.iterdir()] == ["rare.npz"]
+
+
+REFUSED_COMMANDS = {
+    "configuration with a long name": (["train", "--config", 300 * "a"], ["config must be a YAML file", "use one of:"]),
+    "model of no registry": (
+        ["rollback", "--name", "../a"],
+        ["name must be printable text without '/' and ':'", "'../a'"],
+    ),
+    "model whose name is longer than a file's": (
+        ["rollback", "--name", 101 * "ä"],
+        ["name must have at most 200 bytes"],
+    ),
+    "model with a name of no characters": (["predict", "--name", "a\x01", "--input", "."], ["name must be printable"]),
+    "no pictures": (
+        ["predict", "--name", "a", "--input", "none.jpg"],
+        ["input must be an image file or a folder of them in '", "got 'none.jpg'; change --input"],
+    ),
+    "predictions into a file": (
+        ["predict", "--name", "a", "--input", ".", "--output", "/dev/null"],
+        ["output must be a folder, or the path of a new one, got '/dev/null'; change --output"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "parts"), REFUSED_COMMANDS.values(), ids=REFUSED_COMMANDS)
+def test_unusable_option_of_another_command_is_refused_and_writes_nothing(
+    words: list[str], parts: list[str], tmp_path: Path
+) -> None:
+    assert_refused(run(tmp_path, *words), *parts)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["search"], ["train", "--config", "tiny_8x8", "--dataset", "digits"]], ids="-".join)
+def test_folder_that_cannot_be_written_is_refused_before_anything_is_trained(words: list[str]) -> None:
+    done = run(Path("/proc"), *words)  # where root cannot make files either
+
+    assert_refused(done, "the folder '/proc' must be one that can be written", "another folder, or set MLFLOW_TRACKING")
 
 
 @pytest.mark.parametrize("spelling", ["--timeout_minutes", "--timeout-minutes"])

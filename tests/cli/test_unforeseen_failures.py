@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.failures import describe_unforeseen
-from pipeline.errors import SettingError
-from pipeline.tracking.store import TrackingStore
 
 
 @pytest.fixture
@@ -59,12 +57,6 @@ def test_traceback_goes_to_a_temporary_file_where_it_cannot_go_to_a_log(temporar
     (file,) = temporary.iterdir()
     assert text.endswith(f"the traceback is in {file}")
     assert "RuntimeError" in file.read_text()
-
-
-def test_tracking_store_that_is_no_database_is_refused_as_an_option_is(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_text("hello\n")
-    with pytest.raises(SettingError, match=r"got 'sqlite:///.*mlflow\.db' \(.*file is not a database\)"):
-        TrackingStore(f"sqlite:///{tmp_path}/mlflow.db").check()
 
 
 @pytest.mark.slow
