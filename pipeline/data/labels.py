@@ -33,7 +33,9 @@ def class_numbers(source: str, name: str, labels: Labels, *, n_images: int) -> L
         raise DataError(f"{source}: {name} must hold whole numbers, got {labels.dtype}; number the classes from 0")
     if labels.ndim == 2:
         return _from_one_hot(source, name, labels)
-    unfit = labels[~np.isfinite(labels) | (labels < 0) | (labels != np.floor(labels)) | (labels >= _TOO_MANY)]
+    with np.errstate(over="ignore"):  # an overflow becomes infinity, which is refused
+        numbers = labels.astype(np.float64)
+    unfit = labels[~np.isfinite(numbers) | (numbers < 0) | (numbers != np.floor(numbers)) | (numbers >= _TOO_MANY)]
     if len(unfit):
         raise DataError(f"{source}: {name} must hold whole numbers from 0, got {unfit[0]}; number the classes from 0")
     return labels.astype(np.int64)

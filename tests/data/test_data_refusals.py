@@ -43,6 +43,7 @@ LABEL_REFUSALS = [
     (np.ones((6, 3)), "one-hot y_train must hold a single 1 in each row; encode it again"),
     (np.eye(3)[LABELS] * 0.5, "one-hot y_train must hold a single 1 in each row; encode it again"),
     (np.array([0, 0, 1, 1, 2, -(2**63)]), "must hold whole numbers from 0, got -9223372036854775808; number"),
+    (np.array([0, 0, 1, 1, 2, np.inf], np.float16), "must hold whole numbers from 0, got inf; number"),
     (LABELS * 1e30, "y_train must hold whole numbers from 0, got 1e+30; number"),
     (LABELS - 1, "y_train must hold whole numbers from 0, got -1; number the classes from 0"),
     (LABELS + 0.5, "y_train must hold whole numbers from 0, got 0.5; number the classes from 0"),
