@@ -70,6 +70,12 @@ class ArrayCache:
             array = self._in_memory[key] = _joined(compute(), shape, dtype)
         return array
 
+    def bytes_used_since(self, start: float) -> int:
+        """Return the size of the arrays that were made or used since ``start`` of ``time.time()``."""
+        with suppress(OSError):
+            return sum(_size(entry) for entry in self._entries() if entry.stat().st_mtime >= start)
+        return 0  # another process removes some
+
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.npy"
 
@@ -105,13 +111,17 @@ def make_room(entry: Path, others: Iterable[Path], *, most_bytes: int) -> None:
     rest = (other for other in others if other != entry)
     used = 0
     for one in [entry, *sorted(rest, key=lambda other: other.stat().st_mtime, reverse=True)]:
-        used += sum(file.stat().st_size for file in (one.iterdir() if one.is_dir() else [one]))
+        used += _size(one)
         if used <= most_bytes or one == entry:
             continue
         if one.is_dir():
             shutil.rmtree(one, ignore_errors=True)
         else:
             one.unlink(missing_ok=True)
+
+
+def _size(entry: Path) -> int:
+    return sum(file.stat().st_size for file in (entry.iterdir() if entry.is_dir() else [entry]))
 
 
 def _as_npy(parts: Iterable[Array], shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Iterator[bytes]:

@@ -13,9 +13,10 @@ from pipeline.settings.training import TrainingSettings
 Sampler = Literal["tpe", "random", "gp", "cmaes", "qmc", "grid", "nsga2"]
 Strategy = Literal["brackets", "plain"]
 Pruner = Literal["reachable", "successive_halving", "hyperband", "median", "percentile", "patient", "wilcoxon", "none"]
-_DEFAULT_TRIALS, _UNBOUNDED = 20, 10**9
+_DEFAULT_TRIALS, _UNBOUNDED, _MOST_TRIALS = 20, 10**9, 100_000
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
 PRUNERS: tuple[str, ...] = get_args(Pruner)
+KEEP_MODELS = ("all", "best", "none")
 OBJECTIVES = ("val_accuracy", "val_loss", "n_parameters", "latency_ms")
 _PLAIN_SAMPLERS = ("grid", "cmaes", "nsga2")  # whose next point follows from all that they proposed before
 _SINGLE_SAMPLERS = ("gp", "cmaes")  # of a single objective alone
@@ -31,7 +32,7 @@ class SearchSettings(TrainingSettings):
         None, group="Search", shown="the data set's own", meaning="YAML file of the search space."
     )
     trials: int | None = option(
-        None, group="Search", shown="20, or unbounded with a timeout", ge=1, le=100_000,
+        None, group="Search", shown="20, or unbounded with a timeout", ge=1, le=_MOST_TRIALS,
         meaning="Total number of finished trials in the study, pruned ones included.",
     )  # fmt: skip
     timeout_minutes: float | None = option(
@@ -73,14 +74,28 @@ class SearchSettings(TrainingSettings):
         None, group="Storage", shown="a journal beside the tracking store",
         meaning="Optuna storage of the study: path of a journal file, or database URL.",
     )  # fmt: skip
-    keep_models: Literal["all", "best", "none"] = option(
-        "all", group="Storage", meaning="Trials whose model is logged; best: each new best trial by the metric."
-    )
+    keep_models: str = option(
+        "all", group="Storage",
+        meaning="Trials whose model is logged: all; best, each new best trial by the metric; none; or a number: so "
+        "many best ones, of which others are removed.",
+    )  # fmt: skip
+    max_disk_gb: float | None = option(
+        None, group="Storage", shown="none", gt=0, le=10**6,
+        meaning="Most gigabytes of the study's models, checkpoints and caches: above them the models of the worst "
+        "trials are removed, but for those that are registered.",
+    )  # fmt: skip
 
     @field_validator("study")
     @classmethod
     def _study_is_a_file_name(cls, value: str) -> str:
         return check_name(value)
+
+    @field_validator("keep_models")
+    @classmethod
+    def _kept_models_are_a_word_or_a_number(cls, value: str) -> str:
+        if value not in KEEP_MODELS and not (value.isdecimal() and 0 < int(value) <= _MOST_TRIALS):
+            raise ValueError(f"must be 'all', 'best', 'none' or a number from 1 to {_MOST_TRIALS}")
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -104,6 +119,16 @@ class SearchSettings(TrainingSettings):
     def objective_names(self) -> tuple[str, ...]:
         """The objectives: the metric alone, unless others are given."""
         return tuple((self.objectives or self.metric).split(","))
+
+    @property
+    def most_models(self) -> int | None:
+        """How many models the study keeps at most; None: no number was given."""
+        return None if self.keep_models in KEEP_MODELS else int(self.keep_models)
+
+    @property
+    def max_disk_bytes(self) -> float | None:
+        """The most bytes of models, checkpoints and caches; None: no limit."""
+        return None if self.max_disk_gb is None else self.max_disk_gb * 10**9
 
     @property
     def measures_latency(self) -> bool:

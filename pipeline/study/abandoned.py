@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.study.storage import requeue
-from pipeline.study.trials import DEATHS, OWNER, RUN_ID, STUDY_RUN
+from pipeline.study.trial_attributes import DEATHS, OWNER, RUN_ID, STUDY_RUN
 from pipeline.tracking import names
 from pipeline.tracking.owner import is_alive, this_process
 from pipeline.tracking.parent_run import end_run

@@ -18,12 +18,14 @@ from pipeline.locks import held
 from pipeline.paths import StudyPlaces
 from pipeline.settings import SearchSettings
 from pipeline.study.abandoned import requeue_abandoned, requeued_after_errors
+from pipeline.study.kept_models import KeptModels
 from pipeline.study.preparation import Preparation, prepare
 from pipeline.study.pruners import make_pruner
 from pipeline.study.storage import check_storage, find_study, mend_journal, open_storage, storage_location
 from pipeline.study.strategies import check_limits, make_strategy
 from pipeline.study.time_limit import TimeLimit
-from pipeline.study.trials import STUDY_RUN, Trials, finished_trials, metric_value
+from pipeline.study.trial_attributes import STUDY_RUN, finished_trials, metric_value
+from pipeline.study.trials import Trials
 from pipeline.tracking import names
 from pipeline.tracking.leaderboard import read_leaderboard
 from pipeline.tracking.parent_run import ParentRun, check_adopted_run, command_run
@@ -158,10 +160,15 @@ def _run_trials(
     settings, data = preparation.settings, preparation.data
     executor = LocalExecutor(WorkerContext(settings, run.store, log))
     limit = TimeLimit.of(study, minutes=settings.timeout_minutes, start=start)
-    strategy = make_strategy(preparation, study, limit, executor, say=lambda line: show(Note(line)))
+
+    def say(line: str) -> None:
+        show(Note(line))
+
+    strategy = make_strategy(preparation, study, limit, executor, say)
+    models = KeptModels(study, run.store, settings, preparation.metric, say, start)
     trials = Trials(
         study, strategy, settings, preparation.space, preparation.metric, preparation.objectives, data.split_digest,
-        run, limit,
+        run, limit, models,
     )  # fmt: skip
     Pool(trials, executor, show, log, limit.deadline(grace_seconds=strategy.grace_seconds)).run()
     strategy.close()

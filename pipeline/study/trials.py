@@ -13,11 +13,12 @@ from pipeline.evaluation.limits import Limits
 from pipeline.evaluation.objectives import Objective
 from pipeline.knobs.space import SearchSpace
 from pipeline.settings import SearchSettings
-from pipeline.study.fits import FINISHED, VALUE
+from pipeline.study.kept_models import KeptModels
 from pipeline.study.samplers import derive_seed
 from pipeline.study.storage import requeue
 from pipeline.study.strategy import Proposal, Strategy
 from pipeline.study.time_limit import TimeLimit
+from pipeline.study.trial_attributes import DEATHS, OWNER, RUN_ID, VAL_ACCURACY
 from pipeline.tracking import names
 from pipeline.tracking.owner import this_process
 from pipeline.tracking.parent_run import ParentRun
@@ -27,22 +28,6 @@ from pipeline.training.metric import Metric
 from pipeline.workers.events import Ended, EpochEnd, Report, Verdict
 from pipeline.workers.job import Job
 from pipeline.workers.source import close_run, open_run
-
-# Attributes of trials: what Optuna cannot express.
-RUN_ID, OWNER, DEATHS, VAL_ACCURACY = "run_id", "owner", "deaths", "val_accuracy"
-STUDY_RUN = "run_id"  # an attribute of the study
-
-
-def finished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Return the finished trials, pruned ones included."""
-    return study.get_trials(deepcopy=False, states=FINISHED)
-
-
-def metric_value(trial: optuna.trial.FrozenTrial) -> float | None:
-    """Return the metric of a trial's best epoch; None where it has none."""
-    if VALUE in trial.user_attrs:
-        return float(trial.user_attrs[VALUE])
-    return trial.values[0] if trial.values is not None and len(trial.values) == 1 else None  # of an older study
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +46,7 @@ class Trials:
     split: str
     parent: ParentRun
     time: TimeLimit
+    models: KeptModels
     _running: dict[int, optuna.Trial] = field(default_factory=dict)
 
     def n_left(self, n_running: int) -> int:
@@ -93,7 +79,7 @@ class Trials:
     def report(self, job: Job, report: Report) -> Verdict:
         """Have the strategy judge an epoch or a fold."""
         self.time.record(self.study)
-        keep_model = isinstance(report, EpochEnd) or self._keeps_model(self.metric.of(report.mean))
+        keep_model = isinstance(report, EpochEnd) or self.models.keeps(job.number, self.metric.of(report.mean))
         return Verdict(self.strategy.judge(self._running[job.number], job, report), keep_model)
 
     def finish(self, job: Job, ended: Ended) -> Ended:
@@ -105,6 +91,7 @@ class Trials:
             ended = self._judged_by_limits(self.strategy.conclude(trial, ended))
         close_run(self.parent, job, ended.ending)
         self._tell(trial, job, ended)
+        self.models.settle(job.number)
         self.time.record(self.study, at_once=True)
         self.log_progress()
         return ended
@@ -168,9 +155,3 @@ class Trials:
         if violation is None or not ended.ending.is_finish:
             return ended
         return replace(ended, ending=Ending(Cause.OVER_LIMIT, violation))
-
-    def _keeps_model(self, value: float) -> bool:
-        if self.settings.keep_models != "best":
-            return self.settings.keep_models == "all"
-        values = [metric_value(trial) for trial in finished_trials(self.study)]
-        return not any(other is not None and self.metric.is_better(other, value) for other in values)

@@ -31,5 +31,6 @@ RUNG = "pipeline.rung"  # of a bracket, from 0; or that of the final training:
 FINAL_RUNG = "final"
 BUDGET_SECONDS = "pipeline.budget_seconds"
 BUDGET_EPOCHS = "pipeline.budget_epochs"
+MODEL = "pipeline.model"  # "removed" where the model of a trial was one too many
 ORIGIN = "pipeline.origin"  # where a trial's configuration comes from
 PARENT_TRIAL = "pipeline.parent_trial"

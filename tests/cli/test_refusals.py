@@ -86,7 +86,12 @@ REFUSED_OPTIONS = {
     ),
     "unknown metric": (["--metric", "val_acc"], ["metric", "'val_acc'", "did you mean 'val_accuracy'?"]),
     "unknown precision": (["--precision", "int8"], ["precision must be", "'bfloat16'", "'int8'", "--precision"]),
-    "unknown keep_models": (["--keep-models", "some"], ["keep_models", "'best'", "'some'", "--keep-models"]),
+    "unknown keep_models": (
+        ["--keep-models", "some"],
+        ["keep_models must be 'all', 'best', 'none' or a number from 1 to 100000, got 'some'; change --keep-models"],
+    ),
+    "no model but the best": (["--keep-models", "0"], ["or a number from 1 to 100000, got 0"]),
+    "no disk": (["--max-disk-gb", "0"], ["max_disk_gb must be greater than 0, got 0; change --max-disk-gb"]),
     "no trials": (["--trials", "0"], ["trials", "greater than or equal to 1", "got 0", "--trials"]),
     "negative timeout": (["--timeout-minutes", "-3"], ["timeout_minutes", "greater than 0", "-3", "--timeout-minutes"]),
     "no epochs": (["--epochs", "0"], ["epochs", "greater than or equal to 1", "got 0", "--epochs"]),

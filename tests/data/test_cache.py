@@ -157,6 +157,19 @@ def test_longest_unused_arrays_go_above_the_bound(tmp_path: Path, compute: Compu
     assert compute.n_times == 3
 
 
+def test_size_of_what_was_used_since_a_time_counts_files_and_entries(tmp_path: Path, compute: Computation) -> None:
+    cache = ArrayCache(tmp_path)
+    for key in ("old", "new", "entry/a", "entry/b"):
+        get(cache, compute, key=key)
+    os.utime(tmp_path / "old.npy", (1000, 1000))
+    size = (tmp_path / "new.npy").stat().st_size
+
+    assert cache.bytes_used_since(2000) == 3 * size
+    get(ArrayCache(tmp_path), compute, key="old")
+    assert cache.bytes_used_since(2000) == 4 * size
+    assert ArrayCache(tmp_path / "nowhere").bytes_used_since(0) == 0
+
+
 def test_arrays_of_an_entry_go_together(tmp_path: Path, compute: Computation) -> None:
     cache = ArrayCache(tmp_path)
     for age, entry in enumerate(("new", "old")):

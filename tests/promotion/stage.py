@@ -62,7 +62,8 @@ class Stage(Workplace):
         for study, text in SPACES.items():
             (self.folder / f"{study}.yaml").write_text(text)
             trials = 2 if study == "good" else 1
-            self.search(space=str(self.folder / f"{study}.yaml"), study=study, trials=trials, pruner="none")
+            space = str(self.folder / f"{study}.yaml")  # a finalist needs no model: it is trained anew
+            self.search(space=space, study=study, trials=trials, pruner="none", keep_models="1")
 
     def promote(self, study: str, listener: Listener | None = None, **changes: object) -> Version:
         """Promote with real worker processes; two finalists, two seeds."""

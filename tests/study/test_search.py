@@ -20,7 +20,7 @@ from pipeline.study.storage import open_storage
 from pipeline.tracking.owner import this_process
 from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.store import TrackingStore
-from pipeline.workers.events import EpochEnd
+from pipeline.workers.events import EpochEnd, Note
 
 DEAD_PROCESS = f"{socket.gethostname()} {2**22 + 1} 0.00"
 ONE_KNOB_SPACE = "knobs: {blocks: 1, filters: {choices: [4, 8]}, batch_size: 256, epochs: 1}\n"
@@ -249,6 +249,16 @@ def test_keep_models_best_keeps_each_new_best_and_no_other(repeated: Workplace) 
     new_bests = {runs[i].info.run_id for i in range(len(runs)) if values[i] > max(values[:i], default=0.0)}
     assert kept == new_bests
     assert len(kept) < len(runs)
+
+
+@pytest.mark.slow
+def test_study_of_two_workers_ends_with_the_best_model_alone(workplace: Workplace) -> None:
+    use_space(workplace, ONE_KNOB_SPACE)
+    board = workplace.search(trials=4, workers=2, keep_models="1", max_disk_gb=1, pruner="none").leaderboard
+    (model,) = workplace.client.search_logged_models([workplace.runs("study")[0].info.experiment_id])
+    assert model.source_run_id == board["run_id"].iloc[0]
+    assert len(list((workplace.folder / "mlruns").rglob("*.keras"))) == 1
+    assert [event.text for event in workplace.events if isinstance(event, Note)] == []
 
 
 @pytest.mark.slow
