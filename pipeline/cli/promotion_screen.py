@@ -12,11 +12,14 @@ from pipeline.cli.display import Tally, make_display
 from pipeline.cli.summary import make_console
 from pipeline.promotion.finalists import Finalist
 from pipeline.training.metric import Metric
-from pipeline.workers.events import Event
+from pipeline.workers.events import Event, Note
 
 
 class PromotionScreen:
     """Shows trainings as searches do, the finalists as a table, and all else as lines."""
+
+    def __init__(self) -> None:
+        self._show: Callable[[Event], None] | None = None  # while trainings are shown
 
     @contextmanager
     def follow_trainings(
@@ -27,7 +30,11 @@ class PromotionScreen:
         tally.n_finished = n_done
         with make_display(tally) as display:
             display.start(title, log)
-            yield display.show
+            self._show = display.show
+            try:
+                yield display.show
+            finally:
+                self._show = None
 
     def show_finalists(self, finalists: Sequence[Finalist], metric: Metric) -> None:
         """Print the finalists, the winner first."""
@@ -44,5 +51,8 @@ class PromotionScreen:
         make_console().print(table)
 
     def show_line(self, line: str) -> None:
-        """Print a line."""
+        """Print a line, above the bars of trainings where there are some."""
+        if self._show is not None:
+            self._show(Note(line))
+            return
         make_console().print(line, soft_wrap=True, highlight=False, markup=False)

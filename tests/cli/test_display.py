@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.cli.display import LiveDisplay, PlainDisplay, Tally, make_display
+from pipeline.cli.promotion_screen import PromotionScreen
 from pipeline.cli.summary import print_board, print_summary
 from pipeline.evaluation.objectives import get_objectives
 from pipeline.study.search import SearchOutcome
@@ -281,3 +282,21 @@ def test_summary_of_a_study_that_had_nothing_to_do_says_how_to_extend_it(capsys:
     assert "No trial was run" in text
     assert "--trials" in text
     assert "Best knobs" not in text
+
+
+def test_line_of_a_promotion_is_a_note_above_the_bars_while_it_trains(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    screen = PromotionScreen()
+    following = screen.follow_trainings(
+        "promote", n_jobs=4, n_done=0, noun="trainings", metric=get_metric("val_accuracy"), log=tmp_path / "log"
+    )
+    with following:
+        screen.show_line("the tracking server does not answer")
+    screen.show_line("the tracking server is back")
+
+    shown = capsys.readouterr().out
+    assert "\x1b[1mthe tracking server does not answer\x1b[0m" in shown
+    assert shown.endswith("the tracking server is back\n")
