@@ -53,7 +53,7 @@ class NodeReader:
             raise self._error(node, "a single value is needed here, got a list or a mapping; write one value")
         try:
             value = yaml.SafeLoader("").construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
+        except Exception as error:  # a value that does not fit its tag raises anything, from ValueError to KeyError
             text = f"{node.value[:40]!r} cannot be read ({first_line(error)}); write a plain number or name"
             raise self._error(node, text) from error
         if isinstance(value, str) and node.style is None:

@@ -13,7 +13,7 @@ from workplace import enter
 N_EXAMPLES = os.environ.get("FUZZ_EXAMPLES")
 settings.register_profile(
     "fuzz",
-    max_examples=int(N_EXAMPLES or 60),
+    max_examples=int(N_EXAMPLES or 150),
     derandomize=N_EXAMPLES is None,
     deadline=None,
     database=None,  # it would be a folder beside the tests

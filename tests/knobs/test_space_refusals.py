@@ -30,6 +30,8 @@ KNOB_REFUSALS = {
     f"blocks: 1{'0' * 5000}": "'1000000000000000000000000000000000000000' cannot be read (",
     "blocks: 2024-99-99": "'2024-99-99' cannot be read (month must be in 1..12",
     "blocks: 2024-01-01": "'blocks' must be a number, got datetime.date(2024, 1, 1); change it",
+    "blocks: !!bool three": "'three' cannot be read ('three'); write",
+    "blocks: !!timestamp three": "'three' cannot be read (",
     "blocks: !!int three": "'three' cannot be read (",
     "blocks: !mine 3": "'3' cannot be read (could not determine a constructor for the tag '!mine'); write",
     "learning_rate: .inf": "'learning_rate' must lie between 1e-07 and 10, got inf; change it",
