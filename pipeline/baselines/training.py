@@ -13,7 +13,7 @@ from pipeline.errors import TrainingsFailed
 from pipeline.settings import TrainingSettings
 from pipeline.tracking import names
 from pipeline.tracking.leaderboard import read_leaderboard, update_study_leaderboards
-from pipeline.tracking.parent_run import command_run
+from pipeline.tracking.parent_run import check_adopted_run, command_run
 from pipeline.tracking.store import find_store
 from pipeline.training.metric import get_metric
 from pipeline.workers.events import Event, Note
@@ -37,6 +37,7 @@ def train_jobs(
     metric = get_metric(settings.metric)
     store = find_store(say=lambda line: show(Note(line)))
     store.check_writable(n_bytes=ROOM_BYTES)
+    check_adopted_run(store)
     store.open()
     to_do = left_to_do(jobs, data, settings, store)
     name = f"{kind}-{settings.dataset_name}"

@@ -13,7 +13,7 @@ from pipeline.evaluation.limits import Limits
 from pipeline.promotion.display import PromotionDisplay
 from pipeline.promotion.finalists import choose_finalists
 from pipeline.settings import PromoteSettings, TrainingSettings
-from pipeline.tracking.parent_run import ParentRun
+from pipeline.tracking.parent_run import ParentRun, check_adopted_run
 from pipeline.tracking.recorded import StudyRecord, TrainingRecord, finished_trainings, read_study
 from pipeline.tracking.store import TrackingStore, find_store
 from pipeline.training.metric import Metric, get_metric, get_monitor
@@ -75,6 +75,7 @@ def prepare(settings: PromoteSettings, display: PromotionDisplay) -> Promotion:
     store = find_store(say=display.show_line)
     study = read_study(store, settings.study)
     store.check_writable(n_bytes=ROOM_BYTES)
+    check_adopted_run(store)
     training = study.training_settings(
         dataset=settings.dataset, data_dir=settings.data_dir, workers=settings.workers,
         workers_per_gpu=settings.workers_per_gpu, precision=settings.precision,

@@ -80,8 +80,8 @@ def search(
     for note in filter(None, (mended, *preparation.notes)):
         show(Note(note))
     check_identity(find_study(location, settings.study), preparation)
-    store.open()
     check_adopted_run(store)
+    store.open()
     with locked(places):
         study = open_study(location, preparation, say=lambda line: show(Note(line)))
         n_before = len(finished_trials(study))

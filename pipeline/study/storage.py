@@ -43,7 +43,7 @@ def check_storage(location: str) -> None:
     if "://" not in location:
         check_journal(Path(location))
     elif file is not None and not file.exists():
-        check_folder(file.parent)
+        check_folder(file.parent, fix="change --storage")
 
 
 def mend_journal(location: str, lock: AbstractContextManager[None]) -> str | None:

@@ -138,14 +138,19 @@ def _close(run: ParentRun, status: str) -> None:
 
 
 def check_adopted_run(store: TrackingStore) -> None:
-    """Check that ``mlflow run``, which keeps all parameters that it is given, has kept no password.
+    """Check that the run of ``mlflow run`` exists, and has no password among the parameters, all of which it keeps.
 
     Raises:
-        SettingError: it has.
+        SettingError: it does not, or it has.
     """
     adopted = os.environ.get("MLFLOW_RUN_ID")
-    params = store.client.get_run(adopted).data.params if adopted else {}
-    for name, value in params.items():
+    run = _living_run(store, adopted) if store.exists else None
+    if adopted and run is None:
+        raise SettingError(
+            f"MLFLOW_RUN_ID must be a run of the tracking store {store.shown_uri}, got '{adopted}'; unset it, or set "
+            "MLFLOW_TRACKING_URI"
+        )
+    for name, value in (run.data.params if run else {}).items():
         if mask_passwords(value) != value:
             raise SettingError(
                 f"{name} must have no password with mlflow run, which has stored it in run {adopted}; delete that run, "

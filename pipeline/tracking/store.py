@@ -80,21 +80,25 @@ class TrackingStore:
             return None
         return Path(unquote(self.uri.removeprefix(_SQLITE).partition("?")[0]))
 
-    def check_file(self) -> None:
-        """Check that a SQLite file, where there is one, is a database: MLflow would try for minutes to open another.
+    def check(self) -> None:
+        """Check that what there is of the store can be opened; nothing is made.
+
+        A SQLite file is looked at first: where it is no database, MLflow would try to open it for minutes.
 
         Raises:
-            SettingError: it is not.
+            SettingError: it cannot be opened, or is a server that does not answer.
         """
-        if self._file is None or not self.exists:
-            return
-        try:
-            with closing(
-                sqlite3.connect(f"{self._file.absolute().as_uri()}?mode=rw", uri=True, timeout=20)
-            ) as database:
-                database.execute("SELECT count(*) FROM sqlite_master")
-        except sqlite3.Error as error:
-            raise unusable_store(self.uri, error) from error
+        if is_server(self.uri):
+            _check_answer(self.uri)
+        elif self._file is None:
+            self.open()
+        elif self.exists:
+            try:
+                address = f"{self._file.absolute().as_uri()}?mode=rw"
+                with closing(sqlite3.connect(address, uri=True, timeout=20)) as database:
+                    database.execute("SELECT count(*) FROM sqlite_master")
+            except sqlite3.Error as error:
+                raise unusable_store(self.uri, error) from error
 
     def check_writable(self, *, n_bytes: int = 0) -> None:
         """Check that a SQLite store can be written, and ``n_bytes`` beside the studies; nothing is left of it.
@@ -171,12 +175,10 @@ def find_store(say: Callable[[str], None] | None = None) -> TrackingStore:
     ``say`` gets a line when a server goes away and when it is back.
 
     Raises:
-        SettingError: it is a server that does not answer, or a file that is no SQLite database.
+        SettingError: it cannot be opened, or is a server that does not answer.
     """
     store = TrackingStore(get_tracking_uri())
-    if is_server(store.uri):
-        _check_answer(store.uri)
-    store.check_file()
+    store.check()
     if say is not None:
         store.outbox.say = say
     return store

@@ -9,6 +9,7 @@ import pytest
 from workplace import Workplace, enter
 
 from pipeline.errors import FolderError, SettingError
+from pipeline.tracking.parent_run import check_adopted_run
 from pipeline.tracking.store import TrackingStore, find_store
 
 
@@ -50,6 +51,25 @@ def test_folder_in_the_place_of_a_database_is_refused(place: Workplace) -> None:
 
     with pytest.raises(SettingError, match=r"\(unable to open database file\)"):
         find_store()
+
+
+def test_store_of_a_kind_that_mlflow_does_not_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nosql://here")
+
+    with pytest.raises(SettingError, match="must be one that MLflow opens, got 'nosql://here'"):
+        find_store()
+
+
+def test_run_that_is_to_be_adopted_and_does_not_exist_is_refused(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", "nowhere")
+
+    with pytest.raises(
+        SettingError, match=r"MLFLOW_RUN_ID must be a run of the tracking store .*, got 'nowhere'; unset"
+    ):
+        check_adopted_run(find_store())
+    assert list(place.folder.iterdir()) == []
 
 
 def test_store_that_does_not_exist_is_found_and_checked_without_a_trace(place: Workplace) -> None:
