@@ -15,6 +15,7 @@ from tempfile import TemporaryFile
 from pipeline.errors import DiskFull, FolderError
 
 RESERVE_BYTES = 16_000_000  # enough to write how runs and trials ended
+_RESERVE_SUFFIX = ".reserve"
 _LEAST_FREE_BYTES = 4_000_000  # below it no training goes on
 ROOM_BYTES = 32_000_000  # that a command wants to begin
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -67,7 +68,12 @@ class Reserve:
     @classmethod
     def beside(cls, log: Path) -> Reserve:
         """Return the reserve of the command that has this log."""
-        return cls(log.with_suffix(".reserve"))
+        return cls(log.with_suffix(_RESERVE_SUFFIX))
+
+    @classmethod
+    def all_in(cls, folder: Path) -> list[Reserve]:
+        """Return the reserves that commands keep in a folder, or have left there when they were killed."""
+        return [cls(file) for file in sorted(folder.glob(f"*{_RESERVE_SUFFIX}"))]
 
     @contextmanager
     def kept(self) -> Iterator[None]:

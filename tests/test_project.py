@@ -26,7 +26,7 @@ from pipeline.settings.fields import Option, options
 ROOT = Path(pipeline.__file__).parent.parent
 PARAMETERS = {"space": "my.yaml", "trials": "2", "epochs": "1", "keep_models": "none", "study": "far"}
 SPACE = "knobs: {blocks: 1, filters: {choices: [4, 8]}, batch_size: 256}\n"
-ENTRY_POINTS = ["main", "search", "baselines", "train", "promote", "rollback", "predict"]
+ENTRY_POINTS = ["main", "search", "baselines", "train", "promote", "rollback", "predict", "doctor"]
 
 pytestmark = pytest.mark.skipif(not (ROOT / "MLproject").exists(), reason="the project is installed without its files")
 

@@ -17,6 +17,7 @@ PACKAGE = Path(pipeline.__file__).parent
 ROOMS = (
     "masking",
     "errors",
+    "act",
     "paths",
     "settings",
     "process",
@@ -33,6 +34,7 @@ ROOMS = (
     "study",
     "baselines",
     "promotion",
+    "doctor",
     "cli",
 )
 

@@ -9,6 +9,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli.baselines import baselines
+from pipeline.cli.doctor import doctor
 from pipeline.cli.mlflow_run import end_with_mlflow_run
 from pipeline.cli.predict import predict
 from pipeline.cli.promote import promote
@@ -33,7 +34,7 @@ def cli() -> None:
     """Search hyperparameters of Keras image classifiers with Optuna and track every trial in MLflow."""
 
 
-for command in (search, baselines, train, promote, rollback, predict):
+for command in (search, baselines, train, promote, rollback, predict, doctor):
     cli.add_command(command)
 
 

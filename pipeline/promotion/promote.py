@@ -27,9 +27,10 @@ from pipeline.promotion.preparation import Promotion, prepare
 from pipeline.promotion.registration import Candidate, register
 from pipeline.settings import PromoteSettings
 from pipeline.tracking import names
-from pipeline.tracking.parent_run import ParentRun, command_run, end_run
+from pipeline.tracking.parent_run import ParentRun, command_run
 from pipeline.tracking.recorded import TrainingRecord
 from pipeline.tracking.registry import Registry, Version
+from pipeline.tracking.run_states import end_run
 from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.ending import Cause, Ending
 

@@ -1,6 +1,7 @@
 """The settings of the commands: their options, described and validated here alone."""
 
 from pipeline.settings.base import CommandSettings, make_settings
+from pipeline.settings.doctor import DoctorSettings
 from pipeline.settings.promotion import PredictSettings, PromoteSettings, RollbackSettings
 from pipeline.settings.search import OBJECTIVES, PRUNERS, SAMPLERS, SearchSettings
 from pipeline.settings.training import BaselineSettings, DataSettings, TrainingSettings, TrainSettings
@@ -12,6 +13,7 @@ __all__ = [
     "BaselineSettings",
     "CommandSettings",
     "DataSettings",
+    "DoctorSettings",
     "PredictSettings",
     "PromoteSettings",
     "RollbackSettings",

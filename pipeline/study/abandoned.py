@@ -12,18 +12,17 @@ from pipeline.study.storage import requeue
 from pipeline.study.trial_attributes import DEATHS, OWNER, RUN_ID, STUDY_RUN
 from pipeline.tracking import names
 from pipeline.tracking.owner import is_alive, this_process
-from pipeline.tracking.parent_run import end_run
+from pipeline.tracking.run_states import end_run
 from pipeline.tracking.store import TrackingStore
 from pipeline.training.ending import Cause, Ending
+
+_KILLED = "the command that ran it was killed"
 
 
 def requeue_abandoned(study: optuna.Study, store: TrackingStore) -> None:
     """Set RUNNING trials whose command is dead back to waiting; one with too many deaths fails."""
-    for trial in _running(study):
-        owner = trial.user_attrs.get(OWNER)
-        if owner is None or not is_alive(owner):
-            n_deaths = trial.user_attrs.get(DEATHS, 0) + 1
-            _give_up(study, store, trial, n_deaths, "the command that ran it was killed")
+    for trial in abandoned_trials(study):
+        give_up(study, store, trial)
 
 
 @contextmanager
@@ -38,31 +37,65 @@ def requeued_after_errors(study: optuna.Study, store: TrackingStore) -> Iterator
         with suppress(Exception):
             for trial in _running(study):
                 if trial.user_attrs.get(OWNER) in (None, this_process()):
-                    _give_up(study, store, trial, trial.user_attrs.get(DEATHS, 0), "an error ended its command")
+                    _end(study, store, trial, trial.user_attrs.get(DEATHS, 0), "an error ended its command")
         raise
+
+
+def abandoned_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the RUNNING trials without a living owner."""
+    return [
+        trial
+        for trial in _running(study)
+        if OWNER not in trial.user_attrs or not is_alive(trial.user_attrs[OWNER])
+    ]  # fmt: skip
+
+
+def living_owner(study: optuna.Study) -> str | None:
+    """Return an owner of a RUNNING trial that may be at work."""
+    owners = (str(trial.user_attrs[OWNER]) for trial in _running(study) if OWNER in trial.user_attrs)
+    return next((owner for owner in owners if is_alive(owner)), None)
+
+
+def give_up(study: optuna.Study, store: TrackingStore, trial: FrozenTrial) -> None:
+    """End the run of an abandoned trial, and have the trial wait, or fail where it cannot go on."""
+    _end(study, store, trial, deaths_of(trial), _KILLED)
+
+
+def deaths_of(trial: FrozenTrial) -> int:
+    """Return the deaths in an abandoned trial, that of its owner included."""
+    return int(trial.user_attrs.get(DEATHS, 0)) + 1
+
+
+def can_go_on(trial: FrozenTrial, n_deaths: int) -> bool:
+    """Tell whether a trial may be trained further: it has knobs, and not too many deaths.
+
+    One that knows its run has them, though in a space of fixed values there are none to draw; those of a first trial
+    may not be drawn yet.
+    """
+    has_knobs = bool(trial.params) or "fixed_params" in trial.system_attrs or bool(trial.user_attrs.get(RUN_ID))
+    return has_knobs and n_deaths < names.MAX_DEATHS
+
+
+def run_of(study: optuna.Study, store: TrackingStore, trial: FrozenTrial) -> str | None:
+    """Return a trial's run; one that was made just before its command ended is not known to the trial itself."""
+    if trial.user_attrs.get(RUN_ID):
+        return str(trial.user_attrs[RUN_ID])
+    parent = study.user_attrs.get(STUDY_RUN)
+    condition = f"tags.`mlflow.parentRunId` = '{parent}' AND tags.`{names.TRIAL}` = '{trial.number}'"
+    found = [run.info.run_id for run in store.search_runs(condition) if names.STATE not in run.data.tags]
+    return found[0] if found else None
 
 
 def _running(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
-def _give_up(study: optuna.Study, store: TrackingStore, trial: FrozenTrial, n_deaths: int, reason: str) -> None:
-    """End a trial's run, and have it wait; one without knobs, or with too many deaths, fails."""
-    run_id = trial.user_attrs.get(RUN_ID) or _run_of(store, study, trial.number)
-    has_knobs = bool(trial.params) or "fixed_params" in trial.system_attrs  # of a first trial
-    can_go_on = has_knobs and n_deaths < names.MAX_DEATHS
+def _end(study: optuna.Study, store: TrackingStore, trial: FrozenTrial, n_deaths: int, reason: str) -> None:
+    run_id, goes_on = run_of(study, store, trial), can_go_on(trial, n_deaths)
     if run_id is not None:
-        ending = Ending(Cause.INTERRUPTED if can_go_on else Cause.FAILED, reason)
+        ending = Ending(Cause.INTERRUPTED if goes_on else Cause.FAILED, reason)
         end_run(store, run_id, ending, {names.DEATHS: str(n_deaths)} if n_deaths else {})
-    if can_go_on:
+    if goes_on:
         requeue(study, trial.number, {DEATHS: n_deaths, RUN_ID: run_id or ""})
     else:
         study.tell(trial.number, state=TrialState.FAIL)
-
-
-def _run_of(store: TrackingStore, study: optuna.Study, number: int) -> str | None:
-    """Return the run that a trial was given just before its command ended, which it does not know itself."""
-    parent = study.user_attrs.get(STUDY_RUN)
-    condition = f"tags.`mlflow.parentRunId` = '{parent}' AND tags.`{names.TRIAL}` = '{number}'"
-    found = [run.info.run_id for run in store.search_runs(condition) if names.STATE not in run.data.tags]
-    return found[0] if found else None

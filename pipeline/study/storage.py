@@ -82,13 +82,31 @@ def open_storage(location: str, say: Callable[[str], None] | None = None) -> Bas
 
 def find_study(location: str, study: str) -> optuna.Study | None:
     """Return the study where there is one; nothing is made."""
-    file = Path(location) if "://" not in location else _sqlite_file(location)
-    if file is not None and not file.exists():
+    if not _exists(location):
         return None
     try:
         return optuna.load_study(study_name=study, storage=open_storage(location))
     except KeyError:
         return None
+
+
+def find_studies(location: str) -> dict[str, optuna.Study]:
+    """Return the studies of a storage by their names; none where it does not exist, and nothing is made.
+
+    Raises:
+        SettingError: the location cannot be opened.
+    """
+    if not _exists(location):
+        return {}
+    storage = open_storage(location)
+    names = optuna.get_all_study_names(storage)
+    return {name: optuna.load_study(study_name=name, storage=storage) for name in sorted(names)}
+
+
+def _exists(location: str) -> bool:
+    """Tell whether a file is there; of a database on a server it is not known."""
+    file = Path(location) if "://" not in location else _sqlite_file(location)
+    return file is None or file.exists()
 
 
 def _engine_options(location: str) -> dict[str, Any]:

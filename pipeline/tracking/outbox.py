@@ -37,12 +37,14 @@ class Outbox:
     """Takes writes to the runs of the store ``uri``; those for a server that are not sent yet lie in ``folder``.
 
     A store that is no server is written to at once. ``say`` gets a line when the server goes and when it is back.
+    What lies there is left alone where it may not send.
     """
 
     def __init__(self, uri: str, folder: Path) -> None:
         self.uri, self.folder = uri, folder
         self._shown_uri = mask_passwords(uri)
         self.say: Callable[[str], None] = _log.warning
+        self.may_send = True
         self._is_server = is_server(uri)
         self._away_since: float | None = None
         self._noting = threading.Lock()
@@ -76,7 +78,7 @@ class Outbox:
 
     def flush(self, seconds: float = 10.0) -> int:
         """Wait until all is sent, for some seconds, or until the server is known to be away; return what is left."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + (seconds if self.may_send else 0.0)
         while (n_left := self.n_unsent()) and self._away_since is None and time.monotonic() < until:
             self._send_soon()
             time.sleep(0.02)
@@ -126,6 +128,8 @@ class Outbox:
             )
 
     def _send_soon(self) -> None:
+        if not self.may_send:
+            return
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._send_for_ever, daemon=True)
             self._thread.start()

@@ -18,10 +18,12 @@ from pipeline.errors import SettingError
 from pipeline.interrupts import interrupts_noted
 from pipeline.masking import mask_passwords
 from pipeline.tracking import names
-from pipeline.tracking.owner import is_alive, this_process
+from pipeline.tracking.killed_runs import end_killed_runs
+from pipeline.tracking.owner import this_process
+from pipeline.tracking.run_states import end_run
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.write import Write
-from pipeline.training.ending import Cause, Ending, State
+from pipeline.training.ending import Cause, Ending
 
 _MAX_DATASET_PROFILE = 16_000_000
 
@@ -156,35 +158,6 @@ def check_adopted_run(store: TrackingStore) -> None:
                 f"{name} must have no password with mlflow run, which has stored it in run {adopted}; delete that run, "
                 "change the password, and have the database's driver read it from PGPASSWORD, ~/.pgpass or the like"
             )
-
-
-def end_killed_runs(store: TrackingStore) -> None:
-    """End the runs of commands that are not alive any more; trainings below them wait to go on."""
-    for run in store.search_runs("attributes.status = 'RUNNING'"):
-        owner = run.data.tags.get(names.OWNER)
-        if owner is not None and not is_alive(owner):
-            for child in _running_children(store, run.info.run_id):
-                n_deaths = int(child.data.tags.get(names.DEATHS, "0")) + 1
-                can_go_on = child.data.tags[names.KIND] in names.FITTING_KINDS and n_deaths < names.MAX_DEATHS
-                end_killed_run(store, child.info.run_id, n_deaths, can_go_on=can_go_on)
-            reason = {names.REASON: "it was killed"}
-            store.outbox.write(Write(run.info.run_id, tags=reason, status="FAILED", end_time=int(time.time() * 1000)))
-
-
-def end_killed_run(store: TrackingStore, run_id: str, n_deaths: int, *, can_go_on: bool) -> None:
-    """End the run of a training whose command was killed: it waits to go on, or fails; ``n_deaths`` counts this one."""
-    ending = Ending(Cause.INTERRUPTED if can_go_on else Cause.FAILED, "the command that ran it was killed")
-    end_run(store, run_id, ending, {names.DEATHS: str(n_deaths)})
-
-
-def end_run(store: TrackingStore, run_id: str, ending: Ending, tags: Mapping[str, str] | None = None) -> None:
-    """End a training's run with the status of its state; one that waits to go on has no state yet."""
-    state = ending.state
-    marks = {} if state is State.WAITING else {names.STATE: state.value}
-    if ending.reason:
-        marks[names.REASON] = ending.reason
-    end_time = None if state is State.WAITING else int(time.time() * 1000)
-    store.outbox.write(Write(run_id, tags={**marks, **(tags or {})}, status=state.run_status, end_time=end_time))
 
 
 def _running_children(store: TrackingStore, run_id: str) -> list[Run]:

@@ -46,7 +46,7 @@ class TrackingStore:
     @property
     def folder(self) -> Path | None:
         """The folder of a SQLite store; None for a server or another database."""
-        return None if self._file is None else self._file.parent
+        return None if self.file is None else self.file.parent
 
     @property
     def studies(self) -> Path:
@@ -72,10 +72,11 @@ class TrackingStore:
     @property
     def exists(self) -> bool:
         """Whether the store exists; a SQLite file does not before the first write."""
-        return self._file is None or os.path.exists(self._file)
+        return self.file is None or os.path.exists(self.file)
 
     @property
-    def _file(self) -> Path | None:
+    def file(self) -> Path | None:
+        """The database of a SQLite store."""
         if not self.uri.startswith(_SQLITE):
             return None
         return Path(unquote(self.uri.removeprefix(_SQLITE).partition("?")[0]))
@@ -90,11 +91,11 @@ class TrackingStore:
         """
         if is_server(self.uri):
             _check_answer(self.uri)
-        elif self._file is None:
+        elif self.file is None:
             self.open()
         elif self.exists:
             try:
-                address = f"{self._file.absolute().as_uri()}?mode=rw"
+                address = f"{self.file.absolute().as_uri()}?mode=rw"
                 with closing(sqlite3.connect(address, uri=True, timeout=20)) as database:
                     database.execute("SELECT count(*) FROM sqlite_master")
             except sqlite3.Error as error:
@@ -107,10 +108,10 @@ class TrackingStore:
             FolderError: they cannot.
         """
         fix = "work in another folder, or set MLFLOW_TRACKING_URI"
-        if self._file is not None:
-            check_folder(self._file.parent, fix=fix)
-            if self.exists and not os.access(self._file, os.W_OK):
-                raise FolderError(f"the tracking store '{self._file}' must be a file that can be written; {fix}")
+        if self.file is not None:
+            check_folder(self.file.parent, fix=fix)
+            if self.exists and not os.access(self.file, os.W_OK):
+                raise FolderError(f"the tracking store '{self.file}' must be a file that can be written; {fix}")
         check_folder(self.studies, n_bytes=n_bytes, fix=fix)
 
     def open(self) -> None:

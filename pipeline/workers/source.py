@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from pipeline.tracking import names
-from pipeline.tracking.parent_run import ParentRun, end_run
+from pipeline.tracking.checkpoints import checkpoints_of, remove
+from pipeline.tracking.parent_run import ParentRun
+from pipeline.tracking.run_states import end_run
 from pipeline.training.ending import Ending, State
 from pipeline.workers.events import Ended, Report, Verdict
 from pipeline.workers.job import Job
@@ -54,5 +56,4 @@ def close_run(parent: ParentRun, job: Job, ending: Ending) -> None:
     tags = {names.DEATHS: str(job.deaths)} if job.deaths else {}
     end_run(parent.store, job.run_id, ending, tags)
     if ending.state is not State.WAITING:
-        for checkpoint in parent.store.checkpoints.glob(f"{job.run_id}-*"):
-            checkpoint.unlink(missing_ok=True)
+        remove(checkpoints_of(parent.store, job.run_id))

@@ -19,8 +19,9 @@ from pipeline.promotion.finalists import (
 )
 from pipeline.tracking import names
 from pipeline.tracking.names import HAND_MADE_FILE
-from pipeline.tracking.parent_run import ParentRun, end_run
+from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.recorded import StudyRecord, TrainingRecord
+from pipeline.tracking.run_states import end_run
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.budget import Budget, StepSchedule

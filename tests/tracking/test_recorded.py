@@ -13,8 +13,9 @@ from pipeline.errors import SettingError
 from pipeline.knobs.table import complete
 from pipeline.tracking import names
 from pipeline.tracking.leaderboard import rank_trainings, read_leaderboard
-from pipeline.tracking.parent_run import ParentRun, end_run
+from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.recorded import TrainingRecord, finished_trainings, read_study, read_training
+from pipeline.tracking.run_states import end_run
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.budget import Budget, StepSchedule
