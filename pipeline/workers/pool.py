@@ -57,6 +57,7 @@ class Pool:
     deadline: float | None = None
     _workers: dict[int, _Worker] = field(default_factory=dict)
     _failures_in_a_row: int = 0
+    _deaths_in_a_row: int = 0
     _first_result_seconds: float | None = None
 
     def run(self) -> None:
@@ -143,6 +144,7 @@ class Pool:
             worker.n_trainings += event.n_folds  # each fold builds a network
         elif isinstance(event, EpochEnd | FoldEnd) and worker.job is not None:
             self.executor.send(number, self.source.report(worker.job, event))
+            self._deaths_in_a_row = 0
             self._note_first_result(worker, event)
         elif isinstance(event, Ended):
             event = self._finish(worker, event)
@@ -174,7 +176,7 @@ class Pool:
         if ending.state is State.FAIL:
             self._count_failure(ending.reason)
         elif ending.state is not State.WAITING:
-            self._failures_in_a_row = 0
+            self._failures_in_a_row = self._deaths_in_a_row = 0
 
     def _bury(self, number: int, died: Died) -> None:
         """Account for a worker that died; its job goes on in another one, unless too many have died in it."""
@@ -185,7 +187,8 @@ class Pool:
             ended = self._lose(worker.job, died.reason)
             if ended.ending.state is State.FAIL:
                 self.show(ended)
-        self._count_failure(died.reason)
+                self._count(ended.ending)
+        self._count_death(died.reason)
 
     def _lose(self, job: Job, reason: str) -> Ended:
         """End a job whose worker died: it waits for another worker, or fails where too many have died in it."""
@@ -200,6 +203,14 @@ class Pool:
         if self._failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
             raise TrainingsFailed(
                 f"{MAX_FAILURES_IN_A_ROW} trainings failed one after another, the last of: {reason}; see {self.log}"
+            )
+
+    def _count_death(self, reason: str) -> None:
+        """Count a worker that died; where an epoch was trained since the last one, the work goes forward."""
+        self._deaths_in_a_row += 1
+        if self._deaths_in_a_row >= MAX_FAILURES_IN_A_ROW:
+            raise TrainingsFailed(
+                f"{MAX_FAILURES_IN_A_ROW} workers died one after another, the last of: {reason}; see {self.log}"
             )
 
     def _stop_at_deadline(self) -> None:

@@ -109,7 +109,7 @@ def test_worker_that_is_killed_as_soon_as_it_is_ready_ends_no_study(workplace: W
 @pytest.mark.slow
 def test_workers_that_cannot_start_end_the_command_in_one_line_and_each_is_told(workplace: Workplace) -> None:
     workplace.places.log.mkdir(parents=True)  # where the worker must open its log
-    with pytest.raises(TrainingsFailed, match=r"5 trainings failed .* exit code 1; see .*tiny\.log") as caught:
+    with pytest.raises(TrainingsFailed, match=r"5 workers died .* exit code 1; see .*tiny\.log") as caught:
         workplace.search(trials=1)
     assert "\n" not in str(caught.value)
     assert sum(isinstance(event, Died) for event in workplace.events) == 5

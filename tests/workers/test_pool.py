@@ -211,7 +211,7 @@ def test_worker_that_dies_between_two_jobs_is_replaced() -> None:
 
 def test_five_deaths_in_a_row_before_any_training_end_the_command_with_the_reason() -> None:
     source, executor = Numbers(1), ScriptedExecutor([completes], starts=[Died("a worker was ended by SIGSEGV")] * 9)
-    with pytest.raises(TrainingsFailed, match=r"5 trainings failed .* SIGSEGV; see the\.log"):
+    with pytest.raises(TrainingsFailed, match=r"5 workers died .* SIGSEGV; see the\.log"):
         run(source, executor)
     assert executor.n_started == 5
     assert source.ends == []
@@ -222,6 +222,28 @@ def test_deaths_that_finished_trainings_lie_between_end_no_command() -> None:
     source = Numbers(4)
     run(source, ScriptedExecutor(scripts))
     assert source.states().count(State.COMPLETE) == 4
+
+
+def test_deaths_that_epochs_lie_between_end_no_command() -> None:
+    def gets_further(job: Job) -> list[Event]:
+        started, *others = dies(job)
+        return [started, EpochEnd(job.number, 1, epoch(job.deaths + 1)), *others]
+
+    source = Numbers(4)
+    run(source, ScriptedExecutor([gets_further] * 6 + [completes]))
+    assert source.states().count(State.COMPLETE) == 2
+    assert source.states().count(State.FAIL) == 2
+
+
+def test_five_trainings_that_fail_by_deaths_in_a_row_end_the_command() -> None:
+    def gets_no_further(job: Job) -> list[Event]:
+        started, *others = dies(job)
+        return [started, EpochEnd(job.number, 1, epoch()), *others]
+
+    source = Numbers(9)
+    with pytest.raises(TrainingsFailed, match=r"5 trainings failed .* 3 workers have died in it"):
+        run(source, ScriptedExecutor([gets_no_further]))
+    assert source.states().count(State.FAIL) == 5
 
 
 def test_five_failures_in_a_row_end_the_command() -> None:
