@@ -8,4 +8,5 @@ Each is run from the repository root, and writes to ``benchmarks/NAME`` unless `
     python -m tests.benchmarks.gpu          training speed on a GPU and on the CPU, and how many workers a GPU carries
     python -m tests.benchmarks.overhead     where a trial's seconds beyond its training go
     python -m tests.benchmarks.scale        what coordinating a trial costs with few and with many trials before it
+    python -m tests.benchmarks.soak         a study of which something is killed every few seconds: nothing is lost
 """

@@ -1,0 +1,1 @@
+"""The soak: a study whose workers and commands are killed at random until it is done, and what is checked then."""
