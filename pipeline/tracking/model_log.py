@@ -14,6 +14,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from pipeline.data.image_set import ImageSet
 from pipeline.data.scaling import pixel_range
+from pipeline.tracking.orphaned_models import remove_unfinished
 from pipeline.tracking.training_run import TrainingRun
 
 _KERAS = ("tensorflow", "keras", "numpy", "mlflow")
@@ -84,6 +85,8 @@ def _log(
 
     mlflow.set_tracking_uri(run.store.uri)
     client = run.store.client
+    if run.goes_on:
+        run.send(lambda: remove_unfinished(run.store, run.run_id))
     logged = run.send(lambda: client.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id))
     requirements = [f"{package}=={version(package)}" for package in packages]
     run.send(

@@ -50,6 +50,14 @@ def model_acts(store: TrackingStore) -> Iterator[Act]:
         yield Act("remove", what, partial(model.remove, store), model.n_bytes)
 
 
+def remove_unfinished(store: TrackingStore, run_id: str) -> None:
+    """Remove the models that a training had begun to log when its worker was killed: it goes on, and logs another."""
+    run, folders = store.client.get_run(run_id), _folders(store)
+    begun = store.client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'")
+    for model_id in {str(model.model_id) for model in begun} - _outputs(run):
+        OrphanedModel(model_id, folders.get(model_id), is_recorded=True).remove(store)
+
+
 def orphaned_models(store: TrackingStore) -> list[OrphanedModel]:
     """Return the models of trainings that no run refers to and that are no version of a registered model.
 

@@ -19,12 +19,16 @@ _SECONDS_BETWEEN_WRITES = 1.0
 
 @dataclass
 class TrainingRun:
-    """A training's run in the tracking store; epochs are written at most once a second: short ones cost little."""
+    """A training's run in the tracking store; epochs are written at most once a second: short ones cost little.
+
+    ``goes_on``: another worker has logged epochs in it before.
+    """
 
     store: TrackingStore
     run_id: str
     experiment_id: str
     on_wait: OnWait = do_nothing
+    goes_on: bool = False
     _last_steps: dict[str, int] = field(default_factory=dict)
     _waiting: list[Point] = field(default_factory=list)
     _last_write: float = 0.0
@@ -39,7 +43,7 @@ class TrainingRun:
         run, last_steps = wait_out(store.uri, lambda: _read(store, run_id), on_wait)
         for name, _, _, step, _ in unsent:
             last_steps[name] = max(step, last_steps.get(name, 0))
-        return cls(store, run_id, run.info.experiment_id, on_wait, last_steps)
+        return cls(store, run_id, run.info.experiment_id, on_wait, bool(last_steps), last_steps)
 
     def send(self, act: Callable[[], Answer]) -> Answer:
         """Return what ``act``, which needs the store, returns; wait where a server does not answer."""

@@ -105,3 +105,20 @@ def test_model_of_another_origin_is_told_apart(run: TrainingRun) -> None:
 
     with pytest.raises(PipelineError, match="no model of this project: its metadata lack input_shape, pixel_range"):
         load_model(run.store, f"models:/{model_id}")
+
+
+def test_model_that_a_killed_worker_had_begun_to_log_is_gone_when_its_training_has_logged_another(
+    run: TrainingRun,
+) -> None:
+    client = run.store.client
+    whole = log_network(run, network_of("softmax"), ("cat", "dog"), provenance={})
+    begun = client.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id)
+    run.log_epoch(1, {"loss": 0.5})
+    run.flush()
+    again = TrainingRun.resume(run.store, run.run_id)
+
+    last = log_network(again, network_of("softmax"), ("cat", "dog"), provenance={})
+
+    found = {str(model.model_id) for model in client.search_logged_models([run.experiment_id])}
+    assert {whole, last} <= found
+    assert begun.model_id not in found

@@ -18,7 +18,7 @@ from .notes import Notes
 
 SPACE = """
 knobs:
-  {blocks: 1, filters: {choices: [4, 8, 16]}, batch_size: 16, optimizer: sgd, learning_rate: {low: 0.001, high: 0.5,
+  {blocks: 1, filters: {choices: [4, 8, 16]}, batch_size: 16, optimizer: sgd, learning_rate: {low: 0.02, high: 0.5,
   log: true}, dropout_before_pool: {low: 0.0, high: 0.3}, epochs: {low: 6, high: 16}}
 """
 WORKER, COMMAND, ALL = "worker", "command", "everything"
