@@ -22,6 +22,7 @@ def run_pipeline(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_command_mends_with_exit_code_0_and_a_dry_run_only_says(clinic: Clinic) -> None:
     run_id = clinic.trial()
 
@@ -43,6 +44,7 @@ def test_unknown_study_is_refused_in_one_line_and_writes_nothing(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_folder_without_a_store_has_nothing_to_mend_and_gets_none(tmp_path: Path) -> None:
     done = run_pipeline(tmp_path, "doctor")
     assert (done.returncode, done.stderr) == (0, "")
