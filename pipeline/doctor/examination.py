@@ -31,7 +31,7 @@ def examine(settings: DoctorSettings, show: Callable[[str], None]) -> None:
     store = find_store()
     if store.exists:
         store.check()
-    store.outbox.say, store.outbox.may_send = show, not settings.dry_run
+    store.outbox.say, store.outbox.may_send = show, False  # what waits is told before it is sent
     found = find_all(settings, store)
     for line in describe_machine(store.folder or store.studies):
         show(line)
@@ -59,6 +59,7 @@ class Examination:
             self.show(f"note: there is no tracking store {self.store.shown_uri} yet")
             return
         self._carry_out(unsent_acts(self.store))
+        self.store.outbox.may_send = not self.settings.dry_run
         if self._is_at_rest:
             self._carry_out(move_acts(self.store))
         else:

@@ -29,6 +29,7 @@ def unsent_acts(store: TrackingStore) -> Iterator[Act]:
 
 
 def _send_all(store: TrackingStore) -> None:
+    store.outbox.may_send = True
     if store.outbox.flush(_SENDING_SECONDS):
         raise TrackingServerGone(store.outbox.kept())
 
