@@ -138,7 +138,7 @@ _ROWS = (
         _float("momentum", 0.9, 0.0, 0.999, "momentum of sgd and rmsprop"),
         _float("label_smoothing", 0.0, 0.0, 0.9, "share of each label that is spread over all classes"),
         _bool("class_weights", False, "weight the loss inversely to the frequency of the class"),
-        _int("epochs", 10, 1, 10_000, "maximum number of epochs; the schedule spans them"),
+        _int("epochs", 10, 1, 100_000, "maximum number of epochs; the schedule spans them"),
         _int("early_stopping_patience", 0, 0, 10_000, "epochs without improvement before training stops; 0: never"),
         _name("early_stopping_monitor", ("auto", "val_accuracy", "val_loss", "accuracy", "loss"),
               "metric that early stopping monitors; auto: the metric that the study optimizes"),

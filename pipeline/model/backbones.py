@@ -13,6 +13,9 @@ from typing import Any
 from pipeline.errors import BackboneError
 from pipeline.model.efficientnet_lite import build_efficientnet_lite
 
+PREPROCESSINGS = ("own", "zero_one")
+"""How pixels are made ready for a backbone: as for its ImageNet training, or rescaled to 0..1 whatever that was."""
+
 _ESCAPES = re.compile(r"\x1b\[\d*m")
 
 
@@ -97,9 +100,11 @@ def build_backbone(
     weights: Path | None,
     unfrozen_blocks: int = 0,
     precision: str = "float32",
+    preprocessing: str = "own",
 ) -> Any:
     """Build a backbone that takes raw pixels of 0..255, grey or RGB, and returns feature maps.
 
+    ``preprocessing`` is one of ``PREPROCESSINGS``.
     ``weights`` is the path of a weights file without top, or None for random ones: the same ones each time, so that
     cached features stay valid. The last ``unfrozen_blocks`` train, or all blocks where there are fewer. Their batch
     normalization stays in inference mode with its pretrained statistics, as
@@ -110,8 +115,8 @@ def build_backbone(
         BackboneError: the weights do not fit the network.
     """
     with _keras_defaults(precision):
-        network = _without_top(name, (*input_shape[:-1], 3), weights)
-        whole = _on_pixels(name, network, input_shape)
+        network = _without_top(name, (*input_shape[:-1], 3), weights, preprocessing)
+        whole = _on_pixels(name, network, input_shape, preprocessing)
     _freeze(network, BACKBONES[name], unfrozen_blocks, trains_norms=weights is None)
     for layer in network.layers:
         if type(layer).__name__ == "Dropout":
@@ -125,13 +130,18 @@ def trained_part(network: Any) -> list[Any]:
     return [variable for backbone in inside for variable in backbone.trainable_variables]
 
 
-def _without_top(name: str, input_shape: tuple[int, ...], weights: Path | None) -> Any:
+def _network(name: str, input_shape: tuple[int, ...], preprocessing: str) -> Any:
     import keras
 
     if name.startswith("EfficientNetLite"):
-        network = build_efficientnet_lite(name, input_shape=input_shape)
-    else:
-        network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=input_shape)
+        return build_efficientnet_lite(name, input_shape=input_shape)
+    does_its_own = BACKBONES[name].factor is None
+    options = {"include_preprocessing": preprocessing == "own"} if does_its_own else {}
+    return getattr(keras.applications, name)(include_top=False, weights=None, input_shape=input_shape, **options)
+
+
+def _without_top(name: str, input_shape: tuple[int, ...], weights: Path | None, preprocessing: str) -> Any:
+    network = _network(name, input_shape, preprocessing)
     if weights is not None:
         try:
             network.load_weights(weights)
@@ -143,14 +153,16 @@ def _without_top(name: str, input_shape: tuple[int, ...], weights: Path | None) 
     return network
 
 
-def _on_pixels(name: str, network: Any, input_shape: tuple[int, ...]) -> Any:
+def _on_pixels(name: str, network: Any, input_shape: tuple[int, ...], preprocessing: str) -> Any:
     """Return the network behind its preprocessing; grey images are repeated to three channels."""
     import keras
 
     backbone = BACKBONES[name]
     pixels = keras.Input(input_shape, name="pixels")
     prepared = keras.ops.repeat(pixels, 3, axis=-1) if input_shape[-1] == 1 else pixels
-    if backbone.factor is not None:
+    if preprocessing == "zero_one":
+        prepared = keras.layers.Rescaling(1 / 255, name="preprocessing")(prepared)
+    elif backbone.factor is not None:
         ordered = keras.ops.flip(prepared, axis=-1) if backbone.is_bgr else prepared
         prepared = keras.layers.Rescaling(backbone.factor, list(backbone.offset), name="preprocessing")(ordered)
     return keras.Model(pixels, network(prepared), name=name)

@@ -54,6 +54,18 @@ def test_raw_pixels_are_preprocessed_as_the_backbones_authors_did(name: str, mod
     np.testing.assert_allclose(np.asarray(whole(images)), np.asarray(inner(preprocessed)), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["VGG16", SMALL])
+def test_pixels_are_rescaled_to_one_in_place_of_the_backbones_own_preprocessing(name: str) -> None:
+    images = photographs(BACKBONES[name].least_side)
+    whole = build_backbone(name, input_shape=images.shape[1:], weights=None, preprocessing="zero_one")
+    own = build_backbone(name, input_shape=images.shape[1:], weights=None)
+
+    inner = network_of(whole)
+    np.testing.assert_allclose(np.asarray(whole(images)), np.asarray(inner(images / 255)), rtol=1e-4, atol=1e-6)
+    assert not np.allclose(np.asarray(whole(images)), np.asarray(own(images)))
+    assert whole.count_params() == own.count_params()
+
+
 @pytest.mark.parametrize("name", BACKBONES)
 def test_backbone_fits_its_least_image_and_is_frozen(name: str) -> None:
     side = BACKBONES[name].least_side

@@ -15,8 +15,9 @@ FULL = """\
 dataset: cifar10
 input_shape: [8, 8, 3]
 n_parameters: 279
+validated_on: last_fifth
 reported:
-  - {accuracy: 0.9, on: test, loss: 1e-1, train_seconds: 60, note: "as if"}
+  - {accuracy: 0.9, on: test, n_images: 1e3, loss: 1e-1, train_seconds: 60, note: "as if"}
   - accuracy: 0.8
 training:
   batch_size: 16
@@ -66,15 +67,16 @@ def test_model_says_what_its_file_says(tmp_path: Path) -> None:
         dataset="cifar10",
         input_shape=(8, 8, 3),
         n_parameters=279,
-        reported=(Reported(0.9, "test", "as if", 0.1, 60.0), Reported(0.8)),
+        validated_on="last_fifth",
+        reported=(Reported(0.9, "test", "as if", 0.1, 60.0, 1000), Reported(0.8)),
         training={"batch_size": 16, "learning_rate": 0.001, "augmentation": "shifts", "zoom": 0.2, "brightness": 1.0},
         layers=(
-            Layer("Conv2D", convolution, 14),
-            Layer("ReLU", {}, 16),
-            Layer("MaxPooling2D", {}, 17),
-            Layer("Conv2D", convolution, 14),
-            Layer("Flatten", {}, 19),
-            Layer("Dense", {"units": 3, "activation": "softmax"}, 20),
+            Layer("Conv2D", convolution, 15),
+            Layer("ReLU", {}, 17),
+            Layer("MaxPooling2D", {}, 18),
+            Layer("Conv2D", convolution, 15),
+            Layer("Flatten", {}, 20),
+            Layer("Dense", {"units": 3, "activation": "softmax"}, 21),
         ),
         text=FULL,
     )

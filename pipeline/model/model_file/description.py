@@ -14,13 +14,25 @@ DROPOUTS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D")
 
 @dataclass(frozen=True)
 class Reported:
-    """A result that a document reports; ``on`` is None where it does not say on which images."""
+    """A result that a document reports.
+
+    ``on`` is the part of the data that it was measured on, and ``n_images`` how many of its images; None where the
+    document does not say.
+    """
 
     accuracy: float
     on: str | None = None
     note: str = ""
     loss: float | None = None
     train_seconds: float | None = None
+    n_images: int | None = None
+
+    @property
+    def images(self) -> str:
+        """The images that it was measured on, in words."""
+        if self.on is None:
+            return "not stated"
+        return self.on if self.n_images is None else f"{self.on} ({self.n_images:,})"
 
 
 @dataclass(frozen=True)
@@ -41,9 +53,10 @@ class Layer:
 class ModelFile:
     """A hand-made model, as its file describes it.
 
-    ``source`` is the path of the file, ``text`` its content, ``n_parameters`` the count that it states. ``training``
-    holds the knobs that it sets, of training and images only: the layers are the network. ``knobs`` are the knobs of
-    the network that give exactly these layers; None where it states none.
+    ``source`` is the path of the file, ``text`` its content, ``n_parameters`` the count that it states.
+    ``validated_on`` says which images its document held out; None where it states none. ``training`` holds the knobs
+    that it sets, of training and images only: the layers are the network. ``knobs`` are the knobs of the network that
+    give exactly these layers; None where it states none.
     """
 
     name: str
@@ -52,6 +65,7 @@ class ModelFile:
     layers: tuple[Layer, ...]
     dataset: str | None = None
     n_parameters: int | None = None
+    validated_on: str | None = None
     reported: tuple[Reported, ...] = ()
     training: Knobs = field(default_factory=dict)
     knobs: Knobs | None = None
@@ -60,6 +74,18 @@ class ModelFile:
     def as_point(self) -> Knobs | None:
         """Return all knobs of the model as a point of a search space, or None where knobs cannot describe it."""
         return None if self.knobs is None else complete({**self.knobs, **self.training})
+
+    @property
+    def comparable_result(self) -> Reported | None:
+        """The reported result that was measured most as trainings are here: the best on validation images.
+
+        Where there is none, it is the best on test images, else the best of all; ``images`` says so.
+        """
+        order = ("validation", "test")
+        return min(
+            self.reported, default=None,
+            key=lambda one: (order.index(one.on) if one.on in order else len(order), -one.accuracy),
+        )  # fmt: skip
 
     @property
     def n_classes(self) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pipeline.knobs.values import Values
-from pipeline.model.backbones import BACKBONES
+from pipeline.model.backbones import BACKBONES, PREPROCESSINGS
 
 MAX_UNITS = 65_536
 
@@ -28,6 +28,7 @@ _FLAG = Values("bool")
 _RATE = {"rate": Values("float", 0.0, 0.999)}
 _SLOPE = Values("float", 0.0, 100.0)
 _UNITS = Values("int", 1, MAX_UNITS)
+_FACTOR = Values("float", -1e6, 1e6)
 _ACTIVATION = Values("name", choices=(
     "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "softplus", "sigmoid", "softmax",
 ))  # fmt: skip
@@ -72,6 +73,7 @@ def _layers_over(axes: int) -> dict[str, LayerRule]:
 LAYERS = {
     **_layers_over(2),
     **_layers_over(1),
+    "Rescaling": LayerRule({"scale": _FACTOR, "offset": _FACTOR}, ("scale",)),
     "Flatten": LayerRule(flattens=True),
     "Dense": LayerRule({"units": _UNITS, **_ACTIVATED, "kernel_initializer": _INITIALIZER}, ("units",)),
     "Dropout": LayerRule(_RATE, ("rate",)),
@@ -87,6 +89,7 @@ LAYERS = {
             "name": Values("name", choices=tuple(BACKBONES)),
             "weights": Values("name", choices=("imagenet", "random")),
             "trainable": _FLAG,
+            "preprocessing": Values("name", choices=PREPROCESSINGS),
         },
         ("name",),
         axes=2,

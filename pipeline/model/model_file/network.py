@@ -60,8 +60,9 @@ def _backbone(model: ModelFile, layer: Layer, precision: str, weights: Path | No
     unfrozen_blocks = BACKBONES[name].n_blocks if layer.arguments.get("trainable", False) else 0
     try:
         return build_backbone(
-            name, input_shape=model.input_shape, weights=weights, unfrozen_blocks=unfrozen_blocks, precision=precision
-        )
+            name, input_shape=model.input_shape, weights=weights, unfrozen_blocks=unfrozen_blocks, precision=precision,
+            preprocessing=str(layer.arguments.get("preprocessing", "own")),
+        )  # fmt: skip
     except BackboneError as error:
         raise model.error(layer, str(error)) from error
 

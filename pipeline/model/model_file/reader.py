@@ -27,9 +27,13 @@ _NEEDED = {
 
 _SIDE = Values("int", 1, 10_000)
 _COUNT = Values("int", 1, 10**12)
+_VALIDATED_ON = Values("name", choices=(
+    "last_fifth", "seven_to_three", "validation_folder", "test_images", "nothing",
+))  # fmt: skip
 _REPORTED = {
     "accuracy": Values("float", 0.0, 1.0),
     "on": Values("name", choices=("test", "validation", "train")),
+    "n_images": _COUNT,
     "loss": Values("float", 0.0, 1e6),
     "train_seconds": Values("float", 0.0, 1e9),
 }
@@ -73,6 +77,7 @@ class _ModelReader(NodeReader):
             "dataset": self._dataset,
             "input_shape": self._input_shape,
             "n_parameters": self._n_parameters,
+            "validated_on": lambda node: self._checked(node, _VALIDATED_ON, "'validated_on'"),
             "reported": self._reported,
             "training": self._training,
             "knobs": self._knobs,
