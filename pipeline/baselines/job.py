@@ -56,14 +56,19 @@ def model_file_job(model: ModelFile, data: TrainingData, settings: TrainingSetti
     """
     if model.pretrained_backbone is not None:
         require_weights(model.pretrained_backbone, settings.data_dir)
+    result = model.comparable_result
     configuration = model_file_configuration(model).with_epochs_at_most(settings.epochs)
     size = _image_size(model, data) if settings.image_size is None else settings.image_size
     return Job(
         name=model.name,
         configuration=configuration.at_size(size),
         seed=settings.seed,
-        tags={names.KIND: "baseline", names.BASELINE: model.name},
-        reported=max((result.accuracy for result in model.reported), default=None),
+        tags={
+            names.KIND: "baseline",
+            names.BASELINE: model.name,
+            **({names.REPORTED_ON: result.images} if result else {}),
+        },
+        reported=result and result.accuracy,
         files={names.HAND_MADE_FILE: model.text},
     )
 

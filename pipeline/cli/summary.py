@@ -18,6 +18,7 @@ _SHOWN = 20
 _COLUMNS = {
     "best_val_accuracy": ("val_accuracy", ".4f"),
     "reported_accuracy": ("reported", ".4f"),
+    "reported_on": ("reported on", ""),
     "best_val_loss": ("val_loss", ".4f"),
     "best_epoch": ("best epoch", ".0f"),
     "n_parameters": ("parameters", ",.0f"),
@@ -26,10 +27,10 @@ _COLUMNS = {
 }
 _ALWAYS = ("best_val_accuracy", "best_val_loss")
 _ON_REPORTED = (
-    "reported: what a document states of the model, most often on the very test images that chose it; "
-    "val_accuracy is on validation images, and the test images stay sealed."
+    "reported: what a document states of the model, and on which images; test images were most often the very ones "
+    "that chose it. val_accuracy is on validation images, and the test images stay sealed."
 )
-_MIN_WIDTH = 120
+_MIN_WIDTH = 140
 
 
 def print_summary(outcome: SearchOutcome) -> None:
@@ -101,7 +102,9 @@ def _front_table(front: pd.DataFrame, objectives: Sequence[Objective]) -> Table:
 
 
 def _number(value: object, form: str) -> str:
-    return "-" if value is None or pd.isna(value) else format(float(str(value)), form)  # type: ignore[call-overload]
+    if value is None or pd.isna(value):  # type: ignore[call-overload]
+        return "-"
+    return format(float(str(value)), form) if form else str(value)
 
 
 def _best_knobs(best: pd.Series, searched: tuple[str, ...]) -> str:

@@ -26,7 +26,8 @@ METRICS = (
 )
 ON_FRONT = "on_front"  # whether a trial is on the Pareto front of its study; a column where there is one
 _OPTIONAL_METRICS = ("best_val_accuracy_sd", "n_folds", LATENCY)  # columns only where a trial has them
-_FIRST, _LAST = ("run", "kind", "state", *METRICS), ("reason", "run_id")
+REPORTED_ON = "reported_on"  # the images that reported_accuracy was measured on, and how many
+_FIRST, _LAST = ("run", "kind", "state", *METRICS, REPORTED_ON), ("reason", "run_id")
 
 
 def rank_trainings(
@@ -100,6 +101,7 @@ def _row(training: TrainingRecord) -> dict[str, object]:
         "kind": training.kind,
         "state": training.state and training.state.value,
         **{name: metrics.get(name) for name in METRICS},
+        REPORTED_ON: training.tags.get(names.REPORTED_ON),
         **{name: metrics[name] for name in _OPTIONAL_METRICS if name in metrics},
         **training.parameters,
         "reason": training.tags.get(names.REASON, ""),

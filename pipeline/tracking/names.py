@@ -8,6 +8,7 @@ TRIAL = "pipeline.trial"
 STATE = "pipeline.state"
 REASON = "pipeline.reason"
 BASELINE = "pipeline.baseline"
+REPORTED_ON = "pipeline.reported_on"  # the images that reported_accuracy was measured on
 SEED = "pipeline.seed"  # of the training itself
 FINGERPRINT = "pipeline.fingerprint"  # the same where a training would only repeat another one
 DEATHS = "pipeline.deaths"  # workers that died in a training

@@ -231,12 +231,13 @@ def test_summary_shows_the_best_twenty_and_the_best_knobs(capsys: pytest.Capture
 def test_board_shows_what_documents_report_and_says_what_it_is_worth(capsys: pytest.CaptureFixture[str]) -> None:
     board = outcome(2, n_run=2).leaderboard.assign(
         run=["weather_model_3_plateau", "trial-0001"], kind=["baseline", "trial"],
-        reported_accuracy=[0.71, float("nan")], n_parameters=[14_803_780.0, 40_679_201.0],
+        reported_accuracy=[0.71, float("nan")], reported_on=["validation (10,000)", None],
+        n_parameters=[14_803_780.0, 40_679_201.0],
     )  # fmt: skip
     print_board(board)
     text = capsys.readouterr().out
     assert "reported" in text
-    assert "0.7100" in text
+    assert "0.7100   validation (10,000)" in text
     assert "…" not in text, "something is cut off"
     assert "test images stay sealed" in text
 
