@@ -24,7 +24,7 @@ from pipeline.training.configuration import Configuration
 from pipeline.workers.job import Job
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
-_SPLIT_SETTINGS = ("dataset", "data_dir", "seed", "validation_share")
+_SPLIT_SETTINGS = ("dataset", "data_dir", "seed", "validation_share", "split")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pipeline.data.document_split import RULES
 from pipeline.data.source import TrainingData
 from pipeline.errors import ModelFileError, SettingError, did_you_mean
 from pipeline.model.backbone_weights import has_weights, require_weights
@@ -22,7 +23,8 @@ def choose(settings: BaselineSettings) -> tuple[list[ModelFile], list[str]]:
     """Return the hand-made models that the settings list, and the classical ones.
 
     They are separated by commas; None means all that were made for the data set, and the classical one; for photographs
-    the linear probe as well, where the weights of its backbone are at hand.
+    the linear probe as well, where the weights of its backbone are at hand. With the documents' split these are the
+    models whose document held out training images, so that its split can be repeated.
 
     Raises:
         SettingError: there is no such model.
@@ -32,7 +34,8 @@ def choose(settings: BaselineSettings) -> tuple[list[ModelFile], list[str]]:
         models = [read_document(name) for name in document_names()]
         has_probe = os.path.isdir(user_path(settings.dataset)) and has_weights(PROBE_BACKBONE, settings.data_dir)
         classical = [CLASSICAL, LINEAR_PROBE] if has_probe else [CLASSICAL]
-        return [model for model in models if model.dataset == settings.dataset_name], classical
+        made = [model for model in models if model.dataset == settings.dataset_name]
+        return [model for model in made if settings.split == "pipeline" or model.validated_on in RULES], classical
     wanted = list(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
     known = (*document_names(), CLASSICAL, LINEAR_PROBE)
     for name in wanted:
@@ -51,9 +54,10 @@ def model_file_job(model: ModelFile, data: TrainingData, settings: TrainingSetti
     """Return the job of training a hand-made model on ``data``.
 
     Raises:
-        ModelFileError: it was made for other images or classes.
+        ModelFileError: it was made for other images or classes, or the documents' split is not that of its document.
         BackboneError: the weights that its backbone starts from cannot be had.
     """
+    _check_split(model, data.images.document_split)
     if model.pretrained_backbone is not None:
         require_weights(model.pretrained_backbone, settings.data_dir)
     result = model.comparable_result
@@ -82,6 +86,14 @@ def classical_job(name: str, settings: TrainingSettings) -> Job:
     if name == LINEAR_PROBE:
         require_weights(PROBE_BACKBONE, settings.data_dir)
     return Job(name, None, settings.seed, {names.KIND: "baseline", names.BASELINE: name})
+
+
+def _check_split(model: ModelFile, rule: str | None) -> None:
+    if rule is not None and model.validated_on not in (None, rule):
+        raise ModelFileError(
+            f"{model.source}: --split documents holds out '{rule}' of such data, but the model's document validated on "
+            f"'{model.validated_on}'; leave --split out, or take another model"
+        )
 
 
 def _image_size(model: ModelFile, data: TrainingData) -> int:

@@ -25,9 +25,9 @@ class ImageSource:
     DataError where they are not available at that size.
 
     ``groups`` are numbers that byte-identical images share, shape (n,); None where duplicates are not known.
-    ``given_validation`` has the indices of the images that the data set itself sets apart for validation. ``profile``
-    has further facts by name. ``open_sealed`` returns the test part where it was found with the training images; only
-    :mod:`pipeline.data.sealed` calls it.
+    ``given_validation`` has the indices of the images that the data set itself sets apart for validation, or that a
+    document did by its rule, ``document_split``. ``profile`` has further facts by name. ``open_sealed`` returns the
+    test part where it was found with the training images; only :mod:`pipeline.data.sealed` calls it.
     """
 
     name: str
@@ -40,6 +40,7 @@ class ImageSource:
     images_at: Callable[[int], ImageSet]
     groups: Array | None = None
     given_validation: Array | None = None
+    document_split: str | None = None
     profile: Mapping[str, object] = field(default_factory=dict)
     open_sealed: Callable[[], ImageSource] | None = None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.data.document_split import hold_out_last_fifth
 from pipeline.data.image_set import ImageSet
 from pipeline.data.image_source import ImageSource, make_array_source
 from pipeline.data.named import NAMES, load_named
@@ -80,9 +81,13 @@ class TrainingData:
 
     @property
     def split_digest(self) -> str:
-        """16 hexadecimal digits of data set and validation images; scores are comparable where they are the same."""
+        """16 hexadecimal digits of data set and validation images; scores are comparable where they are the same.
+
+        A split of the documents is never the same as one of the pipeline's own.
+        """
         validation = (np.ascontiguousarray(part.validation, dtype=np.int64).tobytes() for part in self.partitions)
-        return hashlib.sha256(self.images.digest.encode() + b"|".join(validation)).hexdigest()[:16]
+        told = f"{self.images.digest}{self.images.document_split or ''}".encode()
+        return hashlib.sha256(told + b"|".join(validation)).hexdigest()[:16]
 
     def profile(self) -> dict[str, object]:
         """Return the sizes of the split (of the first fold), the class names and each class's share."""
@@ -96,6 +101,7 @@ class TrainingData:
             "class_names": list(names),
             "class_shares": dict(zip(names, shares.round(4).tolist(), strict=True)),
             **({"n_folds": len(self.folds)} if self.folds else {}),
+            **({"document_split": self.images.document_split} if self.images.document_split else {}),
         }
 
     def at(self, image_size: int) -> Split:
@@ -135,23 +141,31 @@ def load_training_data(settings: DataSettings) -> TrainingData:
     Raises:
         DataError: the name is unknown, the data cannot be used, or a class has too few images for the folds.
     """
-    images = load_images(settings.dataset, settings.data_dir)
+    images = load_images(settings.dataset, settings.data_dir, as_documents=settings.split == "documents")
     partition = make_partition(images, seed=settings.seed, validation_share=settings.validation_share)
     folds = () if settings.folds is None else make_folds(images, n_folds=settings.folds, seed=settings.seed)
     return TrainingData(images, partition, folds)
 
 
-def load_images(dataset: str, data_dir: Path) -> ImageSource:
+def load_images(dataset: str, data_dir: Path, *, as_documents: bool = False) -> ImageSource:
     """Load the training images of a named data set, of an ``.npz`` file or of a folder of photographs.
+
+    ``as_documents`` they come with the validation images that the documents held out of such data.
 
     Raises:
         DataError: the name is unknown, or the data cannot be used.
     """
-    if dataset in NAMES:
-        return make_array_source(load_named(dataset, data_dir, part="train"))
     path = user_path(dataset)
-    if os.path.isdir(path):  # unlike Path.is_dir, it does not raise where permission is denied
-        return load_photographs(path, name=dataset_name(dataset))
+    if dataset not in NAMES and os.path.isdir(path):  # unlike Path.is_dir, it does not raise where it is denied
+        return load_photographs(path, name=dataset_name(dataset), as_documents=as_documents)
+    source = make_array_source(_load_array(dataset, data_dir))
+    return hold_out_last_fifth(source) if as_documents else source
+
+
+def _load_array(dataset: str, data_dir: Path) -> ImageSet:
+    if dataset in NAMES:
+        return load_named(dataset, data_dir, part="train")
+    path = user_path(dataset)
     if path.suffix != ".npz" and (os.path.exists(path) or path.name == dataset):
         raise DataError(
             f"dataset must be one of {', '.join(NAMES)}, the path of an .npz file or that of a folder of photographs, "
@@ -159,4 +173,4 @@ def load_images(dataset: str, data_dir: Path) -> ImageSource:
         )
     if not os.path.isfile(path):
         raise DataError(f"dataset '{path}' is neither a file nor a folder{where(dataset)}; check the path")
-    return make_array_source(read_npz(path, part="train", name=path.stem))
+    return read_npz(path, part="train", name=path.stem)

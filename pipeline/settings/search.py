@@ -25,6 +25,7 @@ _SINGLE_SAMPLERS = ("gp", "cmaes")  # of a single objective alone
 class SearchSettings(TrainingSettings):
     """The options of ``search``."""
 
+    split: Literal["pipeline"] = option("pipeline", group="Data", meaning="", exclude=True)  # test images stay sealed
     seed: int = option(
         0, group="Training", ge=0, lt=2**31, meaning="Random seed of the data split, the sampler and training."
     )

@@ -44,6 +44,19 @@ class DataSettings(CommandSettings):
         meaning="Folds of cross-validation, 2 to 20: a trial trains once per fold and is scored by the mean.",
     )  # fmt: skip
 
+    split: Literal["pipeline", "documents"] = option(
+        "pipeline", group="Data",
+        meaning="documents: validate on what the documents held out of such data, the last 20 % of arrays, or "
+        "photographs 7:3 with seed 123, of which none is sealed then; a leaderboard of its own.",
+    )  # fmt: skip
+
+    @field_validator("split")
+    @classmethod
+    def _documents_have_their_own_share(cls, split: str, others: ValidationInfo) -> str:
+        if split == "documents" and others.data.get("validation_share") is not None:
+            raise ValueError("must be pipeline where validation_share is given: the documents have their own")
+        return split
+
     @field_validator("folds")
     @classmethod
     def _folds_have_no_validation_share(cls, folds: int | None, others: ValidationInfo) -> int | None:

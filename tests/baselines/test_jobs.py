@@ -98,6 +98,22 @@ def test_unknown_model_is_refused(names: str, message: str) -> None:
         choose(settings_of(names=names))
 
 
+def test_models_whose_document_held_out_training_images_are_chosen_for_the_documents_split() -> None:
+    chosen, _ = choose(None, dataset="mnist", split="documents")
+
+    assert [model.name for model in chosen] == ["cnn_bn_1", "cnn_bn_2", "cnn_bn_3", "cnn_bn_4"]
+    assert choose(None, dataset="cifar10", split="documents") == ([], True)
+
+
+def test_model_is_refused_with_the_documents_split_where_its_document_held_out_other_images() -> None:
+    data = made((28, 28, 1))
+    documents = replace(data, images=replace(data.images, document_split="last_fifth"))
+
+    assert model_file_job(read_document("cnn_bn_3"), documents, settings()).name == "cnn_bn_3"
+    with pytest.raises(ModelFileError, match=r"holds out 'last_fifth' of such data, but .* validated on 'test_images'"):
+        model_file_job(read_document("mnist_chapter4"), documents, settings())
+
+
 def test_images_are_resized_to_the_model_s_own_size_where_theirs_differs() -> None:
     model = read_document("lenet_5")  # for 32 x 32 pixels
 

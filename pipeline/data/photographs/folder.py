@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.data.cache import ArrayCache
+from pipeline.data.document_split import split_photographs
 from pipeline.data.image_set import Array, ImageSet
 from pipeline.data.image_source import ImageSource
 from pipeline.data.photographs.decoding import decode, in_threads
@@ -29,13 +30,15 @@ _MEMORY_SHARE = 0.25  # of the machine's memory: larger arrays stay on disk
 
 
 def load_photographs(
-    root: Path, *, name: str, cache: ArrayCache | None = None, most_bytes_in_memory: int | None = None
-) -> ImageSource:
+    root: Path, *, name: str, cache: ArrayCache | None = None, most_bytes_in_memory: int | None = None,
+    as_documents: bool = False,
+) -> ImageSource:  # fmt: skip
     """List a folder of photographs, check every file once, and seal its test part.
 
     ``cache``, by default the user's own, keeps ``<state>/scan`` and, for each size, ``<state>/pixels-<side>``, where
     ``state`` is that of the folder's files; pixels of the test part are never kept. Arrays larger than
-    ``most_bytes_in_memory``, by default a quarter of the machine's memory, stay on disk.
+    ``most_bytes_in_memory``, by default a quarter of the machine's memory, stay on disk. ``as_documents`` says that
+    :func:`split_photographs` splits them, and nothing is sealed but a test folder.
 
     Raises:
         DataError: no known layout, files that are not images, or too few of a class.
@@ -50,11 +53,16 @@ def load_photographs(
     scanned = scan(root, places) if kept is None else kept
     digests = scanned["sha256"].astype(str).tolist()
     photographs = [replace(one, sha256=sha256) for one, sha256 in zip(listed, digests, strict=True)]
-    selection, counts = select(root, class_names, photographs)
+    rule: str | None = None
+    if as_documents:
+        selection, rule = split_photographs(photographs)
+        photographs, counts = [one for part in selection.values() for one in part], {}
+    else:
+        selection, counts = select(root, class_names, photographs)
     cache.get(*scan_key, lambda: [scanned])  # not earlier: a folder that is refused leaves nothing behind
     make_source = partial(_make_source, root, name, class_names)
     seen, sealed, n_train = selection["train"] + selection["validation"], selection["test"], len(selection["train"])
-    read = partial(_read_kept, cache, state, most_bytes_in_memory)
+    read = partial(_read_kept, cache, f"{state}/{rule or 'pixels'}", most_bytes_in_memory)
     profile = {
         "n_files": len(photographs), "n_sealed": len(sealed), **counts,
         "n_misnamed_files": int(scanned["is_misnamed"].sum()), "n_other_files": files.n_others,
@@ -63,6 +71,7 @@ def load_photographs(
         make_source(seen, digest=content_digest(class_names, photographs), read=read),
         groups=np.unique([one.sha256 for one in seen], return_inverse=True)[1],
         given_validation=np.arange(n_train, len(seen)) if len(seen) > n_train else None,
+        document_split=rule,
         profile=profile,
         open_sealed=lambda: make_source(sealed, digest=_order_digest(class_names, sealed), read=_read_anew),
     )
@@ -103,10 +112,10 @@ def _order_digest(class_names: tuple[str, ...], photographs: Sequence[Photograph
 
 
 def _read_kept(
-    cache: ArrayCache, state: str, most_bytes_in_memory: int | None, paths: Sequence[Path], side: int
+    cache: ArrayCache, place: str, most_bytes_in_memory: int | None, paths: Sequence[Path], side: int
 ) -> Pixels:
     shape = (len(paths), side, side, 3)
-    pixels = cache.get(f"{state}/pixels-{side}", shape, np.uint8, lambda: _decode_all(paths, side))
+    pixels = cache.get(f"{place}-{side}", shape, np.uint8, lambda: _decode_all(paths, side))
     if not isinstance(pixels, np.memmap):
         return pixels
     if most_bytes_in_memory is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.data.document_split import RULES
 from pipeline.errors import ModelFileError, did_you_mean
 from pipeline.knobs.table import KNOBS, Knobs
 from pipeline.knobs.values import Values
@@ -27,9 +28,7 @@ _NEEDED = {
 
 _SIDE = Values("int", 1, 10_000)
 _COUNT = Values("int", 1, 10**12)
-_VALIDATED_ON = Values("name", choices=(
-    "last_fifth", "seven_to_three", "validation_folder", "test_images", "nothing",
-))  # fmt: skip
+_VALIDATED_ON = Values("name", choices=(*RULES, "test_images", "nothing"))
 _REPORTED = {
     "accuracy": Values("float", 0.0, 1.0),
     "on": Values("name", choices=("test", "validation", "train")),
