@@ -95,17 +95,17 @@ def test_shipped_space_states_a_prior_of_every_searched_knob_and_leaves_room_abo
 
 
 def test_space_of_the_chapters_models_starts_with_its_eight_models() -> None:
-    space = read_space(SPACES_DIR / "cifar10_models.yaml")
+    space, compared = read_space(SPACES_DIR / "cifar10_models.yaml"), ("Conv2D", "Dense", "MaxPooling2D", "Dropout")
 
     for number, first in enumerate(space.first_params(), start=1):
-        knobs, model = space.knobs_of(first), read_document(f"cifar10_model_{number}")
-        layers = [layer for layer in model.layers if layer.kind in ("Conv2D", "Dense", "MaxPooling2D")]
+        knobs, model = space.knobs_of(first), read_document(f"cifar10_model_{number}_meant")
+        layers = [layer for layer in model.layers if layer.kind in compared]
         architecture = make_architecture(
             knobs, input_shape=model.input_shape, n_classes=10, pixel_scaling=Scaling((1.0,) * 3, (0.0,) * 3)
         )
         ours = [(kind, arguments) for kind, _, arguments in network_layers(architecture)]
 
-        built = [(kind, size(arguments)) for kind, arguments in ours if kind in ("Conv2D", "Dense", "MaxPooling2D")]
+        built = [(kind, size(arguments)) for kind, arguments in ours if kind in compared]
         assert built == [(layer.kind, size(layer.arguments)) for layer in layers]
         assert sum(kind == "BatchNormalization" for kind, _ in ours) == sum(
             layer.kind == "BatchNormalization" for layer in model.layers
@@ -115,8 +115,8 @@ def test_space_of_the_chapters_models_starts_with_its_eight_models() -> None:
 
 
 def size(arguments: Mapping[str, object]) -> object:
-    """Return the filters, the units or the pool size of a layer."""
-    return arguments.get("filters") or arguments.get("units") or arguments["pool_size"]
+    """Return the filters, the units, the pool size or the rate of a layer."""
+    return next(arguments[name] for name in ("filters", "units", "pool_size", "rate") if name in arguments)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,19 @@ LAYERS = {
     "cifar10_model_6": f"{THREE * 3} flatten; {END}",  # 002:1490-1534
     "cifar10_model_7": f"{THREE * 3} flatten; dense 1024 relu; {END}",  # 002:1590-1635
     "cifar10_model_8": f"{THREE * 3} flatten; dense 1024 relu; dense 512 relu; {END}",  # 002:1691-1737
+    # As meant: "after each fully connected hidden layer a dropout (rate = 0.1)", 002:909.
+    "cifar10_model_1_meant": CIFAR10_BASIC,
+    "cifar10_model_2_meant": f"{TWO_PLAIN * 3} flatten; dense 10 softmax",
+    "cifar10_model_3_meant": f"{TWO * 3} flatten; dense 10 softmax",
+    "cifar10_model_4_meant": f"{TWO * 3} flatten; dense 50 relu; dropout 0.1; dense 10 softmax",
+    "cifar10_model_5_meant": (
+        f"{TWO * 3} flatten; dense 100 relu; dropout 0.1; dense 50 relu; dropout 0.1; dense 10 softmax"
+    ),
+    "cifar10_model_6_meant": f"{THREE * 3} flatten; dense 10 softmax",
+    "cifar10_model_7_meant": f"{THREE * 3} flatten; dense 1024 relu; dropout 0.1; dense 10 softmax",
+    "cifar10_model_8_meant": (
+        f"{THREE * 3} flatten; dense 1024 relu; dropout 0.1; dense 512 relu; dropout 0.1; dense 10 softmax"
+    ),
     "transfer_vgg16": "VGG16 of 0..1; flatten; dense 512 relu; dropout 0.5; dense 1 sigmoid",  # 002:1980, 2003-2024
     "transfer_inception": (
         "InceptionV3 of 0..1; flatten; dense 1024 relu; dropout 0.2; dense 1 sigmoid"  # 002:2093, 2114-2126
@@ -174,6 +187,7 @@ TRAINING: dict[str, dict[str, object]] = {
     "mnist_chapter4": {**TUTORIAL, "batch_size": 128, "epochs": 10},  # 002:347, 398, 453-455
     "cifar10_basic": {**CHAPTER, "early_stopping_patience": 20},  # 002:705, 732, 766-775
     **{f"cifar10_model_{number}": CHAPTER for number in range(1, 9)},  # 002:961, 973, 1026, 1035-1040
+    **{f"cifar10_model_{number}_meant": CHAPTER for number in range(1, 9)},
     "transfer_vgg16": TRANSFER,  # 002:1980-1990, 2028-2032
     "transfer_inception": TRANSFER,  # 002:2093-2104, 2130-2134
     "weather_model_1": {**WEATHER, "epochs": 30},  # 003:119-130, 210-222, 334
