@@ -72,7 +72,7 @@ def model_file_job(model: ModelFile, data: TrainingData, settings: TrainingSetti
             names.BASELINE: model.name,
             **({names.REPORTED_ON: result.images} if result else {}),
         },
-        reported=result and result.accuracy,
+        reported=None if result is None else result.accuracy,
         files={names.HAND_MADE_FILE: model.text},
     )
 

@@ -27,9 +27,11 @@ def training_batches(
     seed: int,
     epoch: Any,
     loads: bool = True,
+    n_steps: int | None = None,
 ) -> Any:
     """Return a ``tf.data.Dataset`` of (images, smoothed targets), in full batches where there is one.
 
+    A pass has ``n_steps``, by default as many as go once over the images; with more it goes over them again.
     Each pass shuffles and augments by ``seed`` and by the number in the variable ``epoch`` as it begins, and by nothing
     else: an epoch is the same whether or not those before it were run.
     Targets are one-hot labels of shape (n, classes), or with one output the second class's column, (n, 1). They are
@@ -52,7 +54,7 @@ def training_batches(
         parts = batch, targets[:, -n_outputs:]
         return parts if weights is None else (*parts, tf.gather(weights, classes))
 
-    n_steps = steps_per_epoch(n_images, batch_size)
+    n_steps = n_steps or steps_per_epoch(n_images, batch_size)
     flips = make_alternating_flips(n_images, seed) if augmentation.alternates(images.input_shape) else None
     steps = _steps(n_images, (n_steps, min(batch_size, n_images)), seed=seed, epoch=epoch, flips=flips)
     batches = steps.map(gather, num_parallel_calls=2, deterministic=True)
@@ -76,10 +78,16 @@ def _steps(n_images: int, shape: tuple[int, int], *, seed: int, epoch: Any, flip
     import tensorflow as tf
 
     n_steps, batch_size = shape
+    n_passes = math.ceil(n_steps * batch_size / n_images)
+
+    def shuffled(seed: Any) -> Any:
+        return tf.random.experimental.stateless_shuffle(tf.range(n_images), seed)
 
     def draw(_: Any) -> Any:
         order_seed, batch_seed = tf.unstack(tf.random.split(tf.stack([tf.constant(seed, tf.int64), epoch]), 2))
-        order = tf.random.experimental.stateless_shuffle(tf.range(n_images), order_seed)
+        order = shuffled(order_seed)
+        for number in range(1, n_passes):
+            order = tf.concat([order, shuffled(tf.random.fold_in(order_seed, number))], 0)
         seeds = tf.random.stateless_uniform((n_steps, 2), batch_seed, None, None, tf.int32)
         indices = tf.reshape(order[: n_steps * batch_size], shape)
         parts = (indices, seeds) if flips is None else (indices, seeds, flips(indices, epoch))

@@ -17,7 +17,10 @@ _CONDITIONS: dict[str, Callable[[Knobs], bool]] = {
     "batch_norm_bias_rate": lambda knobs: bool(knobs["batch_norm"]),
     "alternating_flip": lambda knobs: bool(knobs["horizontal_flip"]) or knobs["augmentation"] in _WITH_FLIPS,
     "momentum": lambda knobs: knobs["optimizer"] in ("sgd", "rmsprop"),
-    "early_stopping_monitor": lambda knobs: int(knobs["early_stopping_patience"]) > 0,
+    **{
+        name: lambda knobs: int(knobs["early_stopping_patience"]) > 0
+        for name in ("early_stopping_monitor", "early_stopping_min_delta")
+    },
     "backbone_weights": lambda knobs: knobs["backbone"] != "none",
     "unfrozen_blocks": lambda knobs: knobs["backbone"] != "none",
     "backbone_rate": lambda knobs: knobs["backbone"] != "none" and int(knobs["unfrozen_blocks"]) > 0,

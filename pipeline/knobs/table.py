@@ -60,6 +60,8 @@ _ROWS = (
         _name("filter_pattern", ("between_blocks", "inside_block"),
               "where filters grow: from block to block, or from convolution to convolution within each block"),
         _int("kernel_size", 3, 1, 11, "side of the convolution kernels in pixels"),
+        _name("padding", ("same", "valid"),
+              "padding of the convolutions: same keeps the size of the maps, valid pads nothing while the kernel fits"),
         _bool("batch_norm", True, "batch normalization between convolution and activation"),
         _float("batch_norm_momentum", 0.9, 0.0, 0.9999, "momentum of the moving averages of batch normalization"),
     ),
@@ -72,7 +74,8 @@ _ROWS = (
     ),
     *_part(
         "blocks",
-        _name("pooling", ("max", "average", "strided"), "2x2 pooling, or a stride of 2 in the last convolution"),
+        _name("pooling", ("max", "average", "strided"), "pooling, or a stride of pool_size in the last convolution"),
+        _int("pool_size", 2, 2, 8, "side in pixels of what is pooled into one"),
         _bool("pool_first", False, "pool before normalization and activation, which is cheaper"),
         _float("dropout_before_pool", 0.0, 0.0, 0.95,
                "dropout rate between blocks; of a single block, before its pooling"),
@@ -139,9 +142,13 @@ _ROWS = (
         _float("label_smoothing", 0.0, 0.0, 0.9, "share of each label that is spread over all classes"),
         _bool("class_weights", False, "weight the loss inversely to the frequency of the class"),
         _int("epochs", 10, 1, 100_000, "maximum number of epochs; the schedule spans them"),
+        _int("steps_per_epoch", 0, 0, 100_000,
+             "training steps of an epoch, over several passes or a part of one; 0: once over the training images"),
         _int("early_stopping_patience", 0, 0, 10_000, "epochs without improvement before training stops; 0: never"),
         _name("early_stopping_monitor", ("auto", "val_accuracy", "val_loss", "accuracy", "loss"),
               "metric that early stopping monitors; auto: the metric that the study optimizes"),
+        _float("early_stopping_min_delta", 0.0, 0.0, 10.0,
+               "by how much an epoch must better the best one, to count as an improvement for early stopping"),
     ),
 )  # fmt: skip
 

@@ -12,9 +12,10 @@ from pipeline.knobs.table import Knobs, KnobView
 
 @dataclass(frozen=True)
 class Block:
-    """One block: the filters of its convolutions, and whether a pooling closes it."""
+    """One block: the filters and paddings of its convolutions, and whether a pooling closes it."""
 
     filters: tuple[int, ...]
+    paddings: tuple[str, ...]
     pools: bool
 
 
@@ -47,19 +48,23 @@ class Architecture(KnobView):
         return "he_normal" if self.kernel_initializer == "dirac" else str(self.kernel_initializer)
 
     def planned_blocks(self) -> tuple[Block, ...]:
-        """Return the blocks; two rules make any knobs fit any image.
+        """Return the blocks; three rules make any knobs fit any image.
 
-        A block pools only while every side has at least 2 pixels, and the last block does not pool before a global
-        pooling head.
+        A block pools only while every side has as many pixels as are pooled into one, the last block does not pool
+        before a global pooling head, and a convolution is padded where the kernel is larger than its input.
         """
         sides = list(self.input_shape[:-1])
         planned = []
         for index in range(self.blocks):
             is_last = index == self.blocks - 1
-            pools = min(sides) >= 2 and not (is_last and self.head != "flatten")
-            planned.append(Block(self._filters_of(index, is_last), pools))
+            filters, paddings = self._filters_of(index, is_last), []
+            for _ in filters:
+                paddings.append("valid" if self.padding == "valid" and min(sides) >= self.kernel_size else "same")
+                sides = [side - (self.kernel_size - 1) * (paddings[-1] == "valid") for side in sides]
+            pools = min(sides) >= self.pool_size and not (is_last and self.head != "flatten")
+            planned.append(Block(filters, tuple(paddings), pools))
             if pools:
-                sides = [_halved(side, self.pooling) for side in sides]
+                sides = [_pooled(side, self.pool_size, self.pooling) for side in sides]
         return tuple(planned)
 
     def dense_units(self) -> tuple[int, ...]:
@@ -72,8 +77,9 @@ class Architecture(KnobView):
         return tuple(max(1, round(self.filters * self.filter_growth**step)) for step in steps)
 
 
-def _halved(side: int, pooling: str) -> int:
-    return -(-side // 2) if pooling == "strided" else side // 2
+def _pooled(side: int, pool_size: int, pooling: str) -> int:
+    """Return a side after a pooling; ``side`` is that after the convolution, if this is what has the stride."""
+    return -(-side // pool_size) if pooling == "strided" else side // pool_size
 
 
 def make_architecture(

@@ -31,9 +31,9 @@ def layer_cost(kind: str, arguments: Arguments, shape: Shape) -> LayerCost:
 
 
 def _convolution(arguments: Arguments, shape: Shape) -> LayerCost:
-    """Count a convolution with padding ``same``."""
     filters, stride = arguments["filters"], arguments["strides"]
-    sides = [-(-side // stride) for side in shape[:-1]]
+    cut = arguments["kernel_size"] - 1 if arguments["padding"] == "valid" else 0
+    sides = [-(-(side - cut) // stride) for side in shape[:-1]]
     n_weights = arguments["kernel_size"] ** len(sides) * shape[-1] * filters
     n_biases = filters if arguments["use_bias"] else 0
     factor = _STRIDED_FACTOR if stride > 1 else 1.0

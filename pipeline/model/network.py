@@ -76,10 +76,14 @@ def _whitening(architecture: Architecture) -> Iterator[LayerSpec]:
 def _block(architecture: Architecture, block: Block, number: int) -> Iterator[LayerSpec]:
     is_strided = block.pools and architecture.pooling == "strided"
     closing = list(_closing_layers(architecture, number)) if block.pools and not is_strided else []
-    for place, filters in enumerate(block.filters, start=1):
+    for place, (filters, padding) in enumerate(zip(block.filters, block.paddings, strict=True), start=1):
         is_last = place == len(block.filters)
-        strides = 2 if is_last and is_strided else 1
-        yield _convolution(architecture, filters, strides, f"block{number}_conv{place}")
+        own = {
+            "filters": filters,
+            "padding": padding,
+            "strides": architecture.pool_size if is_last and is_strided else 1,
+        }
+        yield _convolution(architecture, own, f"block{number}_conv{place}")
         if is_last and architecture.pool_first:
             yield from closing
         yield from _normalized_activation(architecture, f"block{number}_{place}")
@@ -91,15 +95,14 @@ def _closing_layers(architecture: Architecture, number: int) -> Iterator[LayerSp
     """Yield the pooling, and before it the dropout that no later block can start with."""
     if architecture.blocks == 1:
         yield from dropout(architecture.dropout_before_pool, f"block{number}_dropout")
-    yield _POOLINGS[architecture.pooling].format(architecture.rank), f"block{number}_pool", {"pool_size": 2}
+    arguments = {"pool_size": architecture.pool_size}
+    yield _POOLINGS[architecture.pooling].format(architecture.rank), f"block{number}_pool", arguments
 
 
-def _convolution(architecture: Architecture, filters: int, strides: int, name: str) -> LayerSpec:
+def _convolution(architecture: Architecture, own: dict[str, Any], name: str) -> LayerSpec:
     arguments = {
-        "filters": filters,
+        **own,
         "kernel_size": architecture.kernel_size,
-        "strides": strides,
-        "padding": "same",
         "use_bias": not architecture.batch_norm,
         "kernel_initializer": architecture.random_initializer,
     }

@@ -48,6 +48,17 @@ class Metric:
         choose = max if self.direction == "maximize" else min
         return choose(epochs, key=attrgetter(self.name))
 
+    def last_improvement(self, epochs: Sequence[T], min_delta: float) -> T:
+        """Return the last of the epochs, one or more, that bettered the improvement before it by over ``min_delta``."""
+        improvement, *later = epochs
+        for epoch in later:
+            gain = self._loss(improvement) - self._loss(epoch)
+            improvement = epoch if gain > min_delta else improvement
+        return improvement
+
+    def _loss(self, epoch: object) -> float:
+        return self.loss_of(float(getattr(epoch, self.name)))
+
 
 _METRICS = {
     "val_accuracy": Metric("val_accuracy", "maximize"),

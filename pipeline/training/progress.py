@@ -28,7 +28,7 @@ class Progress:
     """Follows a training execution by execution, and decides when it ends; ``ending`` is None while it runs.
 
     The best epoch goes by ``metric``, early stopping by the plan's monitor: the training ends when its patience, if it
-    has any, is up after the best epoch of that. Without a ``metric`` the last epoch counts as the best.
+    has any, is up after the last improvement of that. Without a ``metric`` the last epoch counts as the best.
     The training is complete where its ``scheduler`` says so, in the middle of an epoch or not.
     """
 
@@ -128,8 +128,10 @@ class Progress:
     def _ending_of_its_own(self) -> Ending | None:
         """Return why the training ends with the last of its epochs, whatever ``on_epoch`` says."""
         n_epochs, patience, monitor = len(self.epochs), self.plan.early_stopping_patience, self._monitor
-        if monitor and patience and n_epochs - monitor.best(self.epochs).number >= patience:
-            return Ending(Cause.EARLY, f"no better {monitor.name} within {patience} epochs")
+        if monitor and patience:
+            improvement = monitor.last_improvement(self.epochs, self.plan.early_stopping_min_delta)
+            if n_epochs - improvement.number >= patience:
+                return Ending(Cause.EARLY, f"no better {monitor.name} within {patience} epochs")
         is_over = n_epochs >= self.plan.epochs or self.scheduler.is_over
         return Ending(Cause.COMPLETE) if is_over else None
 

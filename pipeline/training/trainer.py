@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from pipeline.data.batches import epoch_variable, steps_per_epoch, training_batches, validation_batches
+from pipeline.data.batches import epoch_variable, training_batches, validation_batches
 from pipeline.data.loader import make_loader
 from pipeline.data.source import Split
 from pipeline.model.backbones import trained_part
@@ -73,17 +73,17 @@ def train(
         progress.continue_from(replace(resume_from, seconds_used=0.0) if budget.from_now else resume_from)
     if progress.ending is None:
         _fit(network, progress, data, position, seed=seed, checkpoint=checkpoint, image_device=image_device)
-    return _result(network, progress, n_images)
+    return _result(network, progress, plan.epoch_images(n_images))
 
 
 def _scheduler(plan: TrainingPlan, data: Split, budget: Budget, *, is_validated: bool, clock: Clock) -> Scheduler:
     n_images = len(data.train.labels)
-    n_steps = steps_per_epoch(n_images, plan.batch_size)
+    n_steps = plan.epoch_steps(n_images)
     n_at_once = max(1, min(_MAX_STEPS_PER_EXECUTION, _IMAGES_PER_EXECUTION // plan.batch_size, n_steps))
     n_epochs = budget.n_epochs(plan.epochs)
     if budget.seconds is not None:
         n_predicted = len(data.validation.labels) * (2 if plan.mirrored_prediction else 1)
-        validation_share = n_predicted / n_images if is_validated else 0.0
+        validation_share = n_predicted / plan.epoch_images(n_images) if is_validated else 0.0
         speed = Speed(budget.seconds, validation_share, n_steps, clock)
         return TimedScheduler(n_steps, n_at_once, most_steps=n_epochs * n_steps, speed=speed)
     steps = StepSchedule.of_epochs(n_epochs, n_steps)
@@ -125,6 +125,7 @@ def _fit(
     _group_steps(network, plan, data, image_device)
     batches = training_batches(
         data.train, n_outputs=n_outputs, batch_size=plan.batch_size, augmentation=plan.augmentation, loads=loads,
+        n_steps=progress.scheduler.steps_per_epoch,
         label_smoothing=plan.label_smoothing, class_weights=plan.class_weights, seed=seed, epoch=epoch_number,
     )  # fmt: skip
     callbacks = [follow(progress, epoch_number, position)]

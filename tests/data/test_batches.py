@@ -188,6 +188,19 @@ def test_steps_of_an_epoch_are_its_full_batches_or_one(n_images: int, batch_size
     assert steps_per_epoch(n_images, batch_size) == steps
 
 
+def test_chosen_number_of_steps_is_a_part_of_a_pass_or_several_passes(numbered: ImageSet) -> None:
+    whole, again = epochs_of(numbered, batch_size=10)
+    (part,) = epochs_of(numbered, batch_size=10, numbers=(1,), n_steps=2)
+    (several,) = epochs_of(numbered, batch_size=10, numbers=(1,), n_steps=12)
+
+    assert np.array_equal(part, whole[:20]), "the beginning of the same order"
+    assert np.array_equal(several[:50], whole)
+    assert sorted(several[50:100, 0, 0, 0]) == list(range(50))
+    assert not np.array_equal(several[50:100], whole)
+    assert not np.array_equal(several[50:100], again)
+    assert len(several) == 120
+
+
 def test_set_smaller_than_a_batch_makes_one_batch(numbered: ImageSet) -> None:
     (epoch,) = epochs_of(numbered, batch_size=512, numbers=(1,))
 

@@ -45,5 +45,5 @@ def test_knobs_without_a_condition_always_have_an_effect() -> None:
         "fc_units", "fc_growth", "fc_dropout", "momentum", "backbone_weights", "unfrozen_blocks", "backbone_rate",
         "alternating_flip", "plateau_monitor", "plateau_factor", "plateau_patience", "plateau_cooldown",
         "plateau_min_learning_rate",
-        "early_stopping_monitor",
+        "early_stopping_monitor", "early_stopping_min_delta",
     }  # fmt: skip

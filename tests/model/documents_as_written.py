@@ -155,8 +155,8 @@ CHAPTER = {
 }  # fmt: skip
 TRANSFER = {
     "optimizer": "rmsprop", "learning_rate": 0.0001, "momentum": 0.0, "batch_size": 20, "epochs": 10,
-    "rotation_degrees": 40.0, "width_shift": 0.2, "height_shift": 0.2, "shear_degrees": 0.2, "zoom": 0.2,
-    "horizontal_flip": True,
+    "steps_per_epoch": 100, "rotation_degrees": 40.0, "width_shift": 0.2, "height_shift": 0.2,
+    "shear_degrees": 0.2, "zoom": 0.2, "horizontal_flip": True,
 }  # fmt: skip
 WEATHER = {
     "scaling": "zero_one", "optimizer": "adam", "learning_rate": 0.001, "batch_size": 32,

@@ -44,7 +44,8 @@ def test_parameters_of_drawn_configurations_are_those_of_the_built_networks(inpu
     for number in range(6):
         drawn = {**draw_uniform(space, rng), "filter_pattern": patterns[number % 2], "filters": 5}
         drawn["whitening"] = number % 3 == 0
-        knobs = space.knobs_of(drawn)
+        turned = {"padding": ("same", "valid")[number // 2 % 2], "pool_size": 2 + number % 2}
+        knobs = {**space.knobs_of(drawn), **turned}
 
         network = build_network(architecture_of(knobs, input_shape))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,12 +21,15 @@ def architecture_of(input_shape: tuple[int, ...], **knobs: KnobValue) -> Archite
     return make_architecture(chosen, input_shape=input_shape, n_classes=3, pixel_scaling=scaling)
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize(
     ("pooling", "head"), [("max", "flatten"), ("average", "global_average"), ("strided", "global_max")]
 )
 @pytest.mark.parametrize("input_shape", [(1, 1, 1), (8, 8, 1), (5, 3, 2), (7, 1, 3), (9, 2), (1, 1)])
-def test_eight_blocks_fit_any_image(input_shape: tuple[int, ...], pooling: str, head: str) -> None:
-    architecture = architecture_of(input_shape, blocks=8, filters=2, filter_growth=1.0, pooling=pooling, head=head)
+def test_eight_blocks_fit_any_image(input_shape: tuple[int, ...], pooling: str, head: str, padding: str) -> None:
+    architecture = architecture_of(
+        input_shape, blocks=8, filters=2, filter_growth=1.0, pooling=pooling, head=head, padding=padding
+    )
     images = np.random.default_rng(0).integers(0, 256, (2, *input_shape), np.uint8)
 
     probabilities = np.asarray(build_network(architecture)(images))
@@ -52,6 +56,36 @@ def test_pool_is_left_out_where_a_side_has_one_pixel(
     architecture = architecture_of(input_shape, blocks=5, pooling=pooling, head="flatten")
 
     assert [block.pools for block in architecture.planned_blocks()] == pools
+
+
+@pytest.mark.parametrize(
+    ("knobs", "sides"),
+    [
+        ({}, [32, 16, 16, 8, 8, 4]),
+        ({"padding": "valid"}, [30, 15, 13, 6, 4, 2]),
+        ({"padding": "valid", "kernel_size": 5}, [28, 14, 10, 5, 1, 1]),
+        ({"pool_size": 3}, [32, 10, 10, 3, 3, 1]),
+        ({"padding": "valid", "pool_size": 4}, [30, 7, 5, 1, 1, 1]),
+        ({"pooling": "strided", "pool_size": 3}, [11, 11, 4, 4, 2, 2]),
+        ({"pooling": "strided", "padding": "valid"}, [15, 15, 7, 7, 3, 3]),
+    ],
+    ids=str,
+)
+def test_padding_and_pool_size_give_maps_their_sides(knobs: dict[str, KnobValue], sides: list[int]) -> None:
+    network = build_network(architecture_of((32, 32, 3), blocks=3, head="flatten", **knobs))
+
+    closing = "Activation" if knobs.get("pooling") == "strided" else "MaxPooling2D"
+    found = [
+        (convolution.output.shape[1], pooling.output.shape[1])
+        for convolution, pooling in zip(of_kind(network, "Conv2D"), of_kind(network, closing), strict=False)
+    ]
+    if not knobs.get("pooling"):
+        found += [(one.output.shape[1],) * 2 for one in of_kind(network, "Conv2D")[len(found) :]]
+    assert [side for pair in found for side in pair] == sides
+
+
+def of_kind(network: Any, kind: str) -> list[Any]:
+    return [layer for layer in network.layers if type(layer).__name__ == kind]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ LOGS = [  # better and worse in different epochs, metric by metric
 ]
 
 
-def begun(metric: Metric | None, **knobs: int | str) -> Progress:
+def begun(metric: Metric | None, **knobs: int | float | str) -> Progress:
     """Return the progress of a training of 6 epochs, of one step each, that has not begun."""
     plan = TrainingPlan(complete({"epochs": 6, **knobs}))
     return Progress(plan, metric, Scheduler(1, 1, [(0, 0.0), (plan.epochs, 1.0)]))
@@ -51,6 +51,18 @@ def test_best_epoch_and_its_weights_go_by_the_metric_whatever_is_monitored(metri
 
     assert progress.best_epoch == progress.epochs[best - 1]
     assert progress.best_weights == best
+
+
+@pytest.mark.parametrize(("min_delta", "n_epochs"), [(0.0, 5), (0.07, 4), (0.2, 3)])
+def test_smaller_gain_than_the_least_is_no_improvement_for_early_stopping(min_delta: float, n_epochs: int) -> None:
+    progress = begun(get_metric("val_accuracy"), early_stopping_patience=2, early_stopping_min_delta=min_delta)
+    for accuracy in (0.5, 0.6, 0.65, 0.64, 0.62):
+        if progress.ending is None:
+            progress.begin_epoch()
+            progress.end_epoch({"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": accuracy}, 0.1, list)
+
+    assert progress.ending is not None
+    assert len(progress.epochs) == n_epochs
 
 
 def test_no_patience_waits_for_ever() -> None:

@@ -172,6 +172,16 @@ def test_training_knob_changes_the_weights(
     assert not same_weights(train_tiny(epochs=1, **knobs), plain)
 
 
+@pytest.mark.parametrize(("n_steps", "expected"), [(0, 17), (3, 3), (40, 40)])
+def test_epoch_has_as_many_steps_as_are_asked_for(train_tiny: Train, n_steps: int, expected: int) -> None:
+    result = train_tiny(steps_per_epoch=n_steps)
+
+    assert int(result.network.optimizer.iterations) == 2 * expected
+    assert result.steps.steps_per_epoch == expected
+    images = result.images_per_second * result.train_seconds
+    assert images == pytest.approx(2 * (expected * 64 if n_steps else 1150))
+
+
 def test_training_ends_early_when_patience_is_up(train_tiny: Train) -> None:
     result = train_tiny(**STANDING_STILL, early_stopping_patience=2)
 

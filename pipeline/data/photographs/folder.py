@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -54,9 +54,10 @@ def load_photographs(
     digests = scanned["sha256"].astype(str).tolist()
     photographs = [replace(one, sha256=sha256) for one, sha256 in zip(listed, digests, strict=True)]
     rule: str | None = None
+    counts: Mapping[str, object] = {}
     if as_documents:
         selection, rule = split_photographs(photographs)
-        photographs, counts = [one for part in selection.values() for one in part], {}
+        photographs = [one for part in selection.values() for one in part]
     else:
         selection, counts = select(root, class_names, photographs)
     cache.get(*scan_key, lambda: [scanned])  # not earlier: a folder that is refused leaves nothing behind

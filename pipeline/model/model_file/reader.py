@@ -23,6 +23,7 @@ _TRAINING_KNOBS = [name for name in KNOBS if name not in _NETWORK_KNOBS]
 # Knobs without effect unless another knob is set too, and the value that it must have (None: any).
 _NEEDED = {
     "early_stopping_monitor": ("early_stopping_patience", None),
+    "early_stopping_min_delta": ("early_stopping_patience", None),
     **{name: ("learning_rate_schedule", "plateau") for name in KNOBS if name.startswith("plateau_")},
 }
 
