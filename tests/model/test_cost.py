@@ -100,14 +100,24 @@ def test_cost_of_a_flatten_head_on_a_backbone_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("kind", "arguments", "shape", "multiply_adds"),
     [
-        ("Conv2D", {"filters": 8, "kernel_size": 3, "strides": 1, "use_bias": True}, (6, 5, 2), 6 * 5 * 9 * 2 * 8),
         (
             "Conv2D",
-            {"filters": 8, "kernel_size": 3, "strides": 2, "use_bias": True},
+            {"filters": 8, "kernel_size": 3, "strides": 1, "padding": "same", "use_bias": True},
+            (6, 5, 2),
+            6 * 5 * 9 * 2 * 8,
+        ),
+        (
+            "Conv2D",
+            {"filters": 8, "kernel_size": 3, "strides": 2, "padding": "same", "use_bias": True},
             (6, 5, 2),
             2.5 * 3 * 3 * 9 * 2 * 8,
         ),
-        ("Conv1D", {"filters": 8, "kernel_size": 5, "strides": 1, "use_bias": False}, (7, 2), 7 * 5 * 2 * 8),
+        (
+            "Conv1D",
+            {"filters": 8, "kernel_size": 5, "strides": 1, "padding": "same", "use_bias": False},
+            (7, 2),
+            7 * 5 * 2 * 8,
+        ),
         ("Dense", {"units": 4}, (9,), 9 * 4),
         ("Flatten", {}, (6, 5, 2), 0),
     ],
