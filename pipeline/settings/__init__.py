@@ -4,7 +4,13 @@ from pipeline.settings.base import CommandSettings, make_settings
 from pipeline.settings.doctor import DoctorSettings
 from pipeline.settings.promotion import PredictSettings, PromoteSettings, RollbackSettings
 from pipeline.settings.search import OBJECTIVES, PRUNERS, SAMPLERS, SearchSettings
-from pipeline.settings.training import BaselineSettings, DataSettings, TrainingSettings, TrainSettings
+from pipeline.settings.training import (
+    BaselineSettings,
+    DataSettings,
+    JobSettings,
+    TrainingSettings,
+    TrainSettings,
+)
 
 __all__ = [
     "OBJECTIVES",
@@ -14,6 +20,7 @@ __all__ = [
     "CommandSettings",
     "DataSettings",
     "DoctorSettings",
+    "JobSettings",
     "PredictSettings",
     "PromoteSettings",
     "RollbackSettings",

@@ -104,6 +104,10 @@ class JobSettings(TrainingSettings):
     """How networks are trained outside a study: each once, on a single split."""
 
     folds: None = option(None, group="Data", meaning="", exclude=True)
+    keep_improvements: bool = option(
+        False, group="Training",
+        meaning="Keep the network of each epoch that is better than all before it, as checkpoints/epoch-NN.keras.",
+    )  # fmt: skip
 
 
 class BaselineSettings(JobSettings):

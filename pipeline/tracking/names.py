@@ -24,6 +24,7 @@ FINALIST_OF = "pipeline.finalist_of"  # the training that a finalist repeats wit
 TEST_OPENINGS = "pipeline.test_openings"  # how often test images were opened for a study
 OPENINGS_FILE = "test_openings.csv"
 ARCHITECTURE_FILE = "architecture.txt"
+CHECKPOINTS_FOLDER = "checkpoints"  # networks of the epochs that were better than all before, where asked for
 SCHEDULE_FILE = "schedule.json"  # of each fold: how its learning-rate schedule advanced over its steps
 FINALISTS_FILE = "finalists.csv"
 MAX_TAG = 4000  # signs of a tag's value: longer ones are cut off

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.data.image_set import ImageSet
@@ -12,7 +14,7 @@ from pipeline.evaluation.assessment import Assessment
 from pipeline.evaluation.figures import draw_confusion, draw_curves, draw_mistakes
 from pipeline.evaluation.scores import Predictions, confusion_table, report_table
 from pipeline.tracking.model_log import log_network, log_served_model
-from pipeline.tracking.names import ARCHITECTURE_FILE, SCHEDULE_FILE
+from pipeline.tracking.names import ARCHITECTURE_FILE, CHECKPOINTS_FOLDER, SCHEDULE_FILE
 from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.result import TrainingResult
 
@@ -50,6 +52,14 @@ def log_judgement(run: TrainingRun, predictions: Predictions, images: Pixels) ->
     run.log_figure(draw_mistakes(images, predictions), "misclassified.png")
     run.log_table(confusion, "confusion_matrix.csv")
     run.log_table(report_table(predictions), "classification_report.csv")
+
+
+def log_network_file(run: TrainingRun, network: Any, name: str) -> None:
+    """Log a network as ``checkpoints/<name>.keras``, which Keras loads."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.keras"
+        network.save(path)
+        run.log_file(path, CHECKPOINTS_FOLDER)
 
 
 def _log_schedules(run: TrainingRun, results: Sequence[TrainingResult]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -82,6 +83,10 @@ class TrainingRun:
     def log_table(self, table: pd.DataFrame, artifact: str) -> None:
         """Write a table with its row names as a CSV artifact."""
         self.log_text(table.to_csv(), artifact)
+
+    def log_file(self, path: Path, folder: str) -> None:
+        """Write a file as an artifact in a ``folder``."""
+        self.send(lambda: self.store.client.log_artifact(self.run_id, str(path), folder))
 
     def log_text(self, text: str, artifact: str) -> None:
         """Write a text as an artifact."""

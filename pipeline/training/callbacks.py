@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pipeline.training.checkpoint_writer import CheckpointWriter
@@ -9,7 +10,11 @@ from pipeline.training.ending import State
 from pipeline.training.metric import get_monitor
 from pipeline.training.network_state import take_checkpoint
 from pipeline.training.progress import Progress
+from pipeline.training.result import Epoch
 from pipeline.training.schedule import set_position
+
+OnImprovement = Callable[[Epoch, Any], None]
+"""Takes an epoch that is better than all before it, and the network that is being trained."""
 
 
 def follow(progress: Progress, epoch_number: Any, position: Any) -> Any:
@@ -48,6 +53,21 @@ def follow(progress: Progress, epoch_number: Any, position: Any) -> Any:
                 self.model.stop_training = True
 
     return Follow()
+
+
+def tell_improvements(progress: Progress, on_improvement: OnImprovement) -> Any:
+    """Return a callback that gives ``on_improvement`` each epoch that is the best so far, and its network.
+
+    It must come after the one of ``follow``.
+    """
+    import keras
+
+    class TellImprovements(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            if len(progress.epochs) == epoch + 1 and progress.best_epoch is progress.epochs[-1]:
+                on_improvement(progress.epochs[-1], self.model)
+
+    return TellImprovements()
 
 
 def reduce_on_plateau(progress: Progress) -> Any:

@@ -12,7 +12,7 @@ from pipeline.data.source import Split
 from pipeline.model.backbones import trained_part
 from pipeline.training.bound_configuration import Build
 from pipeline.training.budget import Budget, StepSchedule
-from pipeline.training.callbacks import follow, reduce_on_plateau, save_checkpoints
+from pipeline.training.callbacks import OnImprovement, follow, reduce_on_plateau, save_checkpoints, tell_improvements
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.checkpoint_writer import CheckpointWriter
 from pipeline.training.ending import OnBatch
@@ -44,6 +44,7 @@ def train(
     precision: str = "float32",
     on_epoch: OnEpoch = lambda epoch: None,
     on_batch: OnBatch = lambda share: None,
+    on_improvement: OnImprovement | None = None,
     resume_from: Checkpoint | None = None,
     checkpoint: CheckpointWriter | None = None,
     budget: Budget = _WHOLE_PLAN,
@@ -55,10 +56,11 @@ def train(
     ``build`` gets a Keras dtype policy name and returns an uncompiled network that takes raw pixels; its output says
     what the loss is. Without a ``metric`` nothing is validated. The same ``seed`` gives the same weights on a CPU.
     ``on_epoch`` gets each finished epoch, ``on_batch`` the share of the epoch that is done; both return why the
-    training ends, or None. It goes on after ``resume_from`` as if it had never stopped. ``checkpoint`` gets each epoch,
-    and writes the last one wherever the training stops to go on later. Within its ``budget`` the schedule is complete,
-    and the last epoch may not be full; ``clock`` measures its seconds. Images are held, gathered and augmented by
-    ``image_device`` (None: by the CPU, in the input pipeline).
+    training ends, or None. ``on_improvement`` gets each epoch that is the best so far, and its network. The training
+    goes on after ``resume_from`` as if it had never stopped. ``checkpoint`` gets each epoch, and writes the last one
+    wherever the training stops to go on later. Within its ``budget`` the schedule is complete, and the last epoch may
+    not be full; ``clock`` measures its seconds. Images are held, gathered and augmented by ``image_device`` (None: by
+    the CPU, in the input pipeline).
 
     Raises:
         OutputError: the network's output does not fit the classes.
@@ -72,7 +74,10 @@ def train(
     if resume_from is not None and restore(network, resume_from):
         progress.continue_from(replace(resume_from, seconds_used=0.0) if budget.from_now else resume_from)
     if progress.ending is None:
-        _fit(network, progress, data, position, seed=seed, checkpoint=checkpoint, image_device=image_device)
+        _fit(
+            network, progress, data, position, seed=seed, checkpoint=checkpoint, image_device=image_device,
+            on_improvement=on_improvement,
+        )  # fmt: skip
     return _result(network, progress, plan.epoch_images(n_images))
 
 
@@ -118,7 +123,7 @@ def _compiled(
 
 def _fit(
     network: Any, progress: Progress, data: Split, position: Any, *, seed: int,
-    checkpoint: CheckpointWriter | None, image_device: str | None,
+    checkpoint: CheckpointWriter | None, image_device: str | None, on_improvement: OnImprovement | None,
 ) -> None:  # fmt: skip
     plan, n_outputs, epoch_number = progress.plan, network.output_shape[-1], epoch_variable()
     loads = image_device is None
@@ -129,6 +134,8 @@ def _fit(
         label_smoothing=plan.label_smoothing, class_weights=plan.class_weights, seed=seed, epoch=epoch_number,
     )  # fmt: skip
     callbacks = [follow(progress, epoch_number, position)]
+    if on_improvement is not None:
+        callbacks.append(tell_improvements(progress, on_improvement))
     if plan.learning_rate_schedule == "plateau":
         callbacks.append(reduce_on_plateau(progress))
     if checkpoint is not None:

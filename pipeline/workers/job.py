@@ -25,7 +25,8 @@ class Job:
     ``configuration`` None is the classical model that is called ``name``. ``run_id`` is empty until the run is made.
     Where the job does not validate, it is fitted on training and validation images together. ``budget`` holds on each
     split; in its place ``fold_budgets``, where there are some, hold on each in turn. ``deaths`` counts the workers that
-    died in it. ``measures_latency``: its figures have the milliseconds of predicting one image. ``reported`` is an
+    died in it. ``measures_latency``: its figures have the milliseconds of predicting one image.
+    ``keeps_improvements``: its run has the network of each epoch that was better than all before. ``reported`` is an
     accuracy that a document states, ``files`` are texts that the run keeps, by name.
     """
 
@@ -40,6 +41,7 @@ class Job:
     fold_budgets: tuple[Budget, ...] = ()
     deaths: int = 0
     measures_latency: bool = False
+    keeps_improvements: bool = False
     reported: float | None = None
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -72,6 +74,8 @@ class Job:
         ]  # fmt: skip
         if (budgets := self.fold_budgets or (self.budget,)) != (_WHOLE_PLAN,):
             parts.append([asdict(budget) for budget in budgets])
+        if self.keeps_improvements:
+            parts.append("keeps improvements")
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -18,7 +18,7 @@ from pipeline.evaluation.paired import image_scores, pack_scores
 from pipeline.tracking.curve_log import CurveLog
 from pipeline.tracking.outage import describe_outage
 from pipeline.tracking.store import TrackingStore
-from pipeline.tracking.training_artifacts import log_artifacts, log_refit
+from pipeline.tracking.training_artifacts import log_artifacts, log_network_file, log_refit
 from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.backbone_cache import BackboneCache
 from pipeline.training.bound_configuration import BoundConfiguration
@@ -203,6 +203,7 @@ class _Training:
         result = train(
             build=bound.build, plan=self.configuration.plan, data=bound.split, metric=metric,
             seed=(self.job.seed + (fold - 1) * _SEEDS_BETWEEN_FOLDS) % 2**31, precision=self.resources.precision,
+            on_improvement=partial(self._keep, bound) if self.job.keeps_improvements else None,
             on_epoch=partial(self._end_epoch, fold), on_batch=self.resources.channel.end_batch,
             resume_from=earlier, checkpoint=checkpoint, budget=self.job.budget_of(fold),
             image_device=choose_image_device(bound.split),
@@ -210,6 +211,9 @@ class _Training:
         if self.resources.n_folds(self.job) > 1:
             checkpoint.save()  # the next fold has a writer of its own
         return result, bound
+
+    def _keep(self, bound: BoundConfiguration, epoch: Epoch, network: Any) -> None:
+        log_network_file(self.run, bound.finish(network), f"epoch-{epoch.number:02d}")
 
     def _end_epoch(self, fold: int, epoch: Epoch) -> Ending | None:
         self.curves.log(fold, epoch)

@@ -38,7 +38,8 @@ def train_tiny(digits: Split) -> Train:
     """Return a function that trains a tiny network with the given knobs."""
 
     def train_with(*, metric: Metric | None = None, seed: int = 0, **values: Any) -> TrainingResult:
-        passed_on = {name: values.pop(name) for name in ("on_epoch", "on_batch", "precision") if name in values}
+        options = ("on_epoch", "on_batch", "on_improvement", "precision")
+        passed_on = {name: values.pop(name) for name in options if name in values}
         knobs = complete({**TINY, **values})
         bound = Configuration(knobs).bind(digits)
         return train(
@@ -170,6 +171,23 @@ def test_training_knob_changes_the_weights(
     train_tiny: Train, plain: TrainingResult, knobs: dict[str, KnobValue]
 ) -> None:
     assert not same_weights(train_tiny(epochs=1, **knobs), plain)
+
+
+def test_each_epoch_that_is_the_best_so_far_is_told_with_its_network_and_changes_nothing(train_tiny: Train) -> None:
+    told: list[tuple[Epoch, list[Any]]] = []
+    plain = train_tiny(epochs=4, dropout_after_pool=0.3)
+
+    result = train_tiny(
+        epochs=4, dropout_after_pool=0.3,
+        on_improvement=lambda epoch, network: told.append((epoch, network.get_weights())),
+    )  # fmt: skip
+
+    accuracies = [epoch.val_accuracy for epoch in result.epochs]
+    better = [epoch for epoch, best in zip(result.epochs, np.maximum.accumulate([-1, *accuracies]), strict=False)
+              if epoch.val_accuracy > best]  # fmt: skip
+    assert [epoch for epoch, _ in told] == better
+    assert all(map(np.array_equal, told[-1][1], result.network.get_weights()))
+    assert same_weights(plain, result)
 
 
 @pytest.mark.parametrize(("n_steps", "expected"), [(0, 17), (3, 3), (40, 40)])

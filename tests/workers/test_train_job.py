@@ -7,22 +7,25 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow.entities import Run
 
 from pipeline.data.cache import ArrayCache
-from pipeline.data.source import load_training_data
+from pipeline.data.source import Split, load_training_data
 from pipeline.knobs.table import Knobs, complete
 from pipeline.model.model_file import parse_model_file
 from pipeline.settings import TrainingSettings
 from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.recorded import read_training
 from pipeline.tracking.store import TrackingStore
+from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.backbone_cache import BackboneCache
 from pipeline.training.budget import Budget
 from pipeline.training.configuration import Configuration, model_file_configuration
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import get_metric
+from pipeline.workers.classical_job import train_classical
 from pipeline.workers.events import Ended, EpochEnd, Event, FoldEnd, Note, Report, Started, Verdict
 from pipeline.workers.job import Job
 from pipeline.workers.source import close_run, open_run
@@ -248,6 +251,40 @@ def test_classical_model_is_a_job_of_one_epoch(tmp_path: Path) -> None:
     assert end.best is not None
     assert end.best.val_accuracy > 0.97
     assert run_of(parent, job).data.metrics["best_val_accuracy"] == end.best.val_accuracy
+
+
+@pytest.mark.slow
+def test_classical_model_is_fitted_on_training_images_alone(tmp_path: Path, digits: Split) -> None:
+    pixels = np.array(digits.images.images)
+    pixels[digits.partition.validation] = 255 - pixels[digits.partition.validation]
+    ends = []
+    for split in (digits, digits.with_pixels(pixels)):
+        parent, job = opened(tmp_path, job_of(None))
+        run = TrainingRun.resume(parent.store, job.run_id)
+        ends.append(train_classical(split, run=run, seed=0).best)
+
+    one, other = ends
+    assert one is not None
+    assert other is not None
+    assert (one.loss, one.accuracy) == (other.loss, other.accuracy)
+    assert one.val_accuracy > other.val_accuracy
+
+
+def test_network_of_each_better_epoch_is_kept_where_the_job_says_so(tmp_path: Path, digits: Split) -> None:
+    import keras
+
+    parent, job = opened(tmp_path, job_of(Configuration(complete(KNOBS)), keeps_improvements=True))
+
+    train_job(job, resources(tmp_path, RecordingChannel()))
+
+    values = [value for _, value in curves(parent, job)["val_accuracy"]]
+    better = [number for number, value in enumerate(values, start=1) if value > max([-1, *values[: number - 1]])]
+    files = [file.path for file in parent.store.client.list_artifacts(job.run_id, "checkpoints")]
+    assert files == [f"checkpoints/epoch-{number:02d}.keras" for number in better]
+    last = parent.store.client.download_artifacts(job.run_id, files[-1], str(tmp_path))
+    network = keras.saving.load_model(last, compile=False)
+    predicted = np.asarray(network(digits.validation.images)).argmax(axis=1)
+    assert (predicted == digits.validation.labels).mean() == pytest.approx(max(values), abs=1e-6)
 
 
 def test_latency_of_one_image_is_measured_where_the_job_says_so(tmp_path: Path) -> None:
