@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 
 from pipeline.data.image_set import Array
 from pipeline.data.pixels import Pixels, extremes
-from pipeline.evaluation.canvas import MAX_CLASSES_WITH_NUMBERS, PLAIN, draw_gallery, make_figure
+from pipeline.evaluation.canvas import MAX_CLASSES_WITH_NUMBERS, Page, draw_gallery, draw_scales, make_figure
 from pipeline.evaluation.scores import Predictions
 from pipeline.training.result import Epoch, mean_curve
 
 _TRAIN, _VALIDATION = "#1f77b4", "#d95f02"
+_HEAD = 0.5  # inches above a confusion matrix
 _LISTED_CONFUSIONS = 30
 _GALLERY = 24
 
@@ -28,20 +29,29 @@ def draw_curves(curves: Sequence[Sequence[Epoch]], best_epoch: Epoch) -> Figure:
     mean of their best.
     """
     figure = make_figure(10, 4)
-    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.13, top=0.91, wspace=0.16)
     of_folds = f", mean of {len(curves)} folds" if len(curves) > 1 else ""
     best = "best epochs: median {}, mean {:.4f}" if of_folds else "best epoch: {} ({:.4f})"
-    for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
+    for left, name in ((0.06, "accuracy"), (0.555, "loss")):
+        axes = figure.add_axes((left, 0.13, 0.425, 0.78))
         _draw_curve(axes, curves, name, color=_TRAIN, label=f"training{of_folds}")
         if best_epoch.is_validated:
             _draw_curve(axes, curves, f"val_{name}", color=_VALIDATION, label=f"validation{of_folds}")
             label = best.format(best_epoch.number, getattr(best_epoch, f"val_{name}"))
             axes.axvline(best_epoch.number, color="0.6", lw=1, ls="--", label=label)
-        axes.set(xlabel="epoch", title=name.capitalize())
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.25)
-        axes.legend(frameon=False, fontsize=9)
+        draw_scales(axes, whole_x=True)
+        axes.text(0.5, -0.14, "epoch", transform=axes.transAxes, ha="center", va="bottom")
+        axes.text(0.5, 1.02, name.capitalize(), transform=axes.transAxes, ha="center", fontsize=12)
+        _name_lines(axes, top=0.92 if name == "loss" else 0.26)
     return figure
+
+
+def _name_lines(axes: Axes, *, top: float) -> None:
+    """Write the labels of lines in their colours, below each other at the right, from a share of the height on."""
+    labelled = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
+    for number, line in enumerate(labelled):
+        place = (0.97, top - 0.07 * number)
+        text, color = str(line.get_label()), line.get_color()
+        axes.text(*place, text, transform=axes.transAxes, color=color, fontsize=9, ha="right", va="center")
 
 
 def _draw_curve(axes: Axes, curves: Sequence[Sequence[Epoch]], name: str, *, color: str, label: str) -> None:
@@ -66,22 +76,37 @@ def draw_confusion(table: pd.DataFrame) -> Figure:
     longest = max(len(name) for name in table.index)
     margin = 0.55 + 0.009 * size * longest  # inches: the axis label and the longest class name
     has_numbers = n_classes <= MAX_CLASSES_WITH_NUMBERS
-    figure = make_figure(margin + grid + (1.1 if has_numbers else 5.0), margin + grid + 0.5)
-    width, height = figure.get_size_inches()
-    axes = figure.add_axes((margin / width, margin / height, grid / width, grid / height))
-    picture = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.6, 0, 1))
-    bar = figure.add_axes(((margin + grid + 0.12) / width, margin / height, 0.18 / width, grid / height))
-    figure.colorbar(picture, cax=bar, label="share of the true class")
-    axes.set_xticks(range(n_classes), list(table.columns), rotation=90 if longest > 3 else 0, fontsize=size, **PLAIN)
-    axes.set_yticks(range(n_classes), list(table.index), fontsize=size, **PLAIN)
-    accuracy = np.trace(counts) / max(counts.sum(), 1)
-    axes.set(xlabel="predicted", ylabel="true", title=f"{accuracy:.2%} of {counts.sum():,} images right")
+    page = Page(margin + grid + (1.1 if has_numbers else 5.0), _HEAD + grid + margin)
+    _draw_shares(page, (margin, _HEAD, grid, grid), shares)
+    _draw_colour_bar(page, margin + grid + 0.12, grid)
+    places = (np.arange(n_classes) + 0.5) * grid / n_classes
+    for place, column, row in zip(places, table.columns, table.index, strict=True):
+        turned = 90 if longest > 3 else 0
+        page.write(margin + place, _HEAD + grid + 0.06, column, rotation=turned, size=size, ha="center", va="top")
+        page.write(margin - 0.06, _HEAD + place, row, size=size, ha="right", va="center")
+    page.write(margin + grid / 2, _HEAD + grid + margin - 0.06, "predicted", ha="center", va="bottom")
+    page.write(0.06, _HEAD + grid / 2, "true", rotation=90, va="center")
+    title = f"{np.trace(counts) / max(counts.sum(), 1):.2%} of {counts.sum():,} images right"
+    page.write(margin + grid / 2, _HEAD - 0.08, title, size=12, ha="center", va="bottom")
     if has_numbers:
-        _write_cells(axes, counts, shares)
+        _write_cells(page, counts, shares, margin + places, _HEAD + places)
     else:
-        place = ((margin + grid + 1.2) / width, (margin + grid) / height)
-        figure.text(*place, _frequent_confusions(table, shares), va="top", fontsize=11, linespacing=1.6, **PLAIN)
-    return figure
+        listed = _frequent_confusions(table, shares)
+        page.write(margin + grid + 1.2, _HEAD, listed, size=11, va="top", linespacing=1.6)
+    return page.figure
+
+
+def _draw_shares(page: Page, box: tuple[float, float, float, float], shares: Array) -> None:
+    """Draw shares as colours into a box of left, top, width, height."""
+    page.image(box, shares, cmap="Blues", norm=PowerNorm(0.6, 0, 1))
+    page.frame(box)
+
+
+def _draw_colour_bar(page: Page, left: float, height: float) -> None:
+    _draw_shares(page, (left, _HEAD, 0.18, height), np.linspace(1, 0, 256)[:, None])
+    for share in np.linspace(0, 1, 6):
+        page.write(left + 0.24, _HEAD + (1 - share) * height, f"{share:.1f}", va="center")
+    page.write(left + 0.62, _HEAD + height / 2, "share of the true class", rotation=90, va="center")
 
 
 def _frequent_confusions(table: pd.DataFrame, shares: Array) -> str:
@@ -95,14 +120,17 @@ def _frequent_confusions(table: pd.DataFrame, shares: Array) -> str:
     return "\n".join(lines)
 
 
-def _write_cells(axes: Axes, counts: Array, shares: Array) -> None:
+def _write_cells(page: Page, counts: Array, shares: Array, columns: Array, rows: Array) -> None:
+    """Write count and share into each cell that has images; the centres of ``columns`` and ``rows`` are in inches."""
     size = 8 if len(counts) <= 15 else 6
     for (row, column), count in np.ndenumerate(counts):
         if count:
             share = shares[row, column]
             text = f"{count}\n{share:.0%}" if share >= 0.005 else f"{count}"
             colour = "white" if share > 0.4 else "black"
-            axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
+            page.write(
+                float(columns[column]), float(rows[row]), text, size=size, color=colour, ha="center", va="center"
+            )
 
 
 def draw_mistakes(images: Pixels, predictions: Predictions) -> Figure:
