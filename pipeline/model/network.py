@@ -38,12 +38,17 @@ def build_network(architecture: Architecture, *, precision: str = "float32") -> 
 
 
 def add_layers(network: Any, layers: Iterable[LayerSpec], precision: str) -> None:
-    """Build layers and add them to a network, in float32 those of the probabilities."""
+    """Build layers and add them to a network, in float32 those of the probabilities.
+
+    The network is built once with all of them: left alone, Keras builds all that it has again with each.
+    """
     import keras
 
-    for kind, name, arguments in layers:
+    specs = list(layers)
+    for number, (kind, name, arguments) in enumerate(specs, start=1):
         policy = "float32" if name == "probabilities" else precision
-        network.add(getattr(keras.layers, kind)(**arguments, name=name, dtype=policy))
+        layer = getattr(keras.layers, kind)(**arguments, name=name, dtype=policy)
+        network.add(layer, rebuild=number == len(specs))
 
 
 def network_layers(architecture: Architecture) -> Iterator[LayerSpec]:

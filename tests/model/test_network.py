@@ -314,3 +314,17 @@ def test_unknown_head_is_refused() -> None:
         network_of(head="global_averge")
 
     assert str(caught.value) == "head must be known, got 'global_averge'; did you mean 'global_average'?"
+
+
+def test_network_is_built_once_whatever_its_number_of_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    built: list[int] = []
+    build = keras.Sequential.build
+    monkeypatch.setattr(
+        keras.Sequential, "build", lambda self, *shapes: (built.append(len(self.layers)), build(self, *shapes))[1]
+    )
+
+    network = network_of(blocks=2)
+
+    assert built == [len(network.layers)]
