@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks.one_training import Measured
+from benchmarks.throughput import SCRIPT, SCRIPT_ONE_DNN, make_table
+
 ROOT = Path(__file__).parents[2]
 SMALL = {
     "throughput": ["--models", "cifar10_model_1", "--rounds", "1", "--epochs", "2", "--n-images", "128",
@@ -25,6 +28,19 @@ SAYS = {
     "gpu": ("; precision", "| cifar10_model_1 | cpu, 2 workers |", "Fastest number of workers per cpu: "),
     "scale": ("| brackets |", "| plain, tpe |", "ms a trial at 12"),
 }
+
+
+def test_throughput_tells_by_how_many_points_a_way_is_ahead_of_the_script_round_by_round() -> None:
+    ways = {
+        SCRIPT: [Measured(100, 1, 0.5, accuracy) for accuracy in (0.70, 0.72, 0.74)],
+        SCRIPT_ONE_DNN: [Measured(100, 1, 0.5, 0.7)] * 3,
+        "pipeline, float32": [Measured(130, 1, 0.5, accuracy) for accuracy in (0.71, 0.72, 0.76)],
+    }
+
+    table = make_table({"cifar10_model_1": ways})
+
+    (row,) = (line for line in table.splitlines() if line.startswith("| cifar10_model_1 | pipeline, float32 |"))
+    assert row.endswith("| 0.7300 ± 0.0265 | +1.00 ± 0.58 |")
 
 
 @pytest.mark.slow
