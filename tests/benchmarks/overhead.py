@@ -131,7 +131,7 @@ def prepare(
 ) -> tuple[Any, Any, Callable[[Any, int], Any]]:
     """Do what a worker does as it starts; return the space's first trial, the resources, what opens its run."""
     from pipeline.data.source import load_training_data
-    from pipeline.process import prepare_environment
+    from pipeline.process import count_cpus, prepare_environment
     from pipeline.settings import TrainingSettings
 
     prepare_environment()
@@ -145,11 +145,13 @@ def prepare(
     from pipeline.tracking.store import TrackingStore
     from pipeline.training.backbone_cache import BackboneCache
     from pipeline.training.configuration import Configuration
+    from pipeline.training.device import configure_device
     from pipeline.training.metric import get_metric
     from pipeline.workers.job import Job
     from pipeline.workers.source import open_run
     from pipeline.workers.train_job import Resources
 
+    configure_device(threads=count_cpus())
     settings = TrainingSettings(dataset="digits", precision="float32")
     found = read_space(Path(space))
     study = optuna.create_study()

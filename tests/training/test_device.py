@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,15 @@ def test_environment_of_the_user_stands(monkeypatch: pytest.MonkeyPatch) -> None
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"
     assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"
+
+
+def test_graphs_are_not_rewritten_where_there_is_no_gpu() -> None:
+    code = (
+        "import tensorflow as tf; from pipeline.training.device import configure_device; configure_device(threads=1); "
+        "print(tf.config.optimizer.get_experimental_options()['disable_meta_optimizer'])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"})  # fmt: skip
+
+    assert done.stdout.split() == ["True"]
