@@ -28,8 +28,11 @@ def ends() -> Iterator[Ends]:
     """Yield the pool's end and the worker's."""
     pool, worker = multiprocessing.Pipe()
     with pool, worker:
-        yield pool, Channel(worker)
+        channel = Channel(worker)
+        yield pool, channel
         pool.close()
+        while channel.next_job() is not None:  # until its thread has left the pipe, whose number the next one gets
+            pass
 
 
 def test_job_saves_at_once_where_it_is_told_to_pause_while_it_is_busy(ends: Ends) -> None:
