@@ -90,10 +90,14 @@ class Ended:
 
 @dataclass(frozen=True)
 class Died:
-    """Event: a worker has died, in the job whose run is called ``name``, or in none."""
+    """Event: a worker has died, in the job whose run is called ``name``, or in none.
+
+    ``with_machine``: so has the machine that it ran on, so that the job is not to blame.
+    """
 
     reason: str
     name: str = ""
+    with_machine: bool = False
 
 
 @dataclass(frozen=True)

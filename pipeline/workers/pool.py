@@ -184,18 +184,20 @@ class Pool:
         self.executor.kill(number)
         self.show(replace(died, name=worker.job.name if worker.job else ""))
         if worker.job is not None:
-            ended = self._lose(worker.job, died.reason)
+            ended = self._lose(worker.job, died)
             if ended.ending.state is State.FAIL:
                 self.show(ended)
                 self._count(ended.ending)
-        self._count_death(died.reason)
+        if not died.with_machine:
+            self._count_death(died.reason)
 
-    def _lose(self, job: Job, reason: str) -> Ended:
+    def _lose(self, job: Job, died: Died) -> Ended:
         """End a job whose worker died: it waits for another worker, or fails where too many have died in it."""
-        job = replace(job, deaths=job.deaths + 1)
-        ending = Ending(Cause.PAUSED, reason)
-        if job.deaths >= MAX_DEATHS:
-            ending = Ending(Cause.FAILED, f"{reason}; {job.deaths} workers have died in it")
+        ending = Ending(Cause.PAUSED, died.reason)
+        if not died.with_machine:
+            job = replace(job, deaths=job.deaths + 1)
+            if job.deaths >= MAX_DEATHS:
+                ending = Ending(Cause.FAILED, f"{died.reason}; {job.deaths} workers have died in it")
         return self.source.finish(job, Ended(job.number, job.name, ending, None, 0.0))
 
     def _count_failure(self, reason: str) -> None:

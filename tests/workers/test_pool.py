@@ -217,6 +217,16 @@ def test_five_deaths_in_a_row_before_any_training_end_the_command_with_the_reaso
     assert source.ends == []
 
 
+def test_workers_that_are_lost_with_their_machines_are_no_failures_and_no_deaths_of_their_job() -> None:
+    def is_lost(job: Job) -> list[Event]:
+        return [Started(job.number, job.name, 1), Died("a worker was lost with its node", with_machine=True)]
+
+    source = Numbers(1)
+    run(source, ScriptedExecutor([*[is_lost] * 9, completes]))
+    assert source.states() == [*[State.WAITING] * 9, State.COMPLETE]
+    assert {job.deaths for job, _ in source.ends} == {0}
+
+
 def test_deaths_that_finished_trainings_lie_between_end_no_command() -> None:
     scripts: list[Script] = [dies, dies, completes] * 4
     source = Numbers(4)
