@@ -28,13 +28,20 @@ def check_folder(folder: Path, *, n_bytes: int = 0, fix: str = "work in another 
     Raises:
         FolderError: they cannot; the reason is the system's, and ``fix`` says what to do.
     """
-    missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder) as file:
+        with made_meanwhile(folder), TemporaryFile(dir=folder) as file:
             _allocate(file.fileno(), n_bytes)
     except OSError as error:
         raise FolderError(_refusal(folder, n_bytes, fix, error)) from error
+
+
+@contextmanager
+def made_meanwhile(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; in the end remove those of them that were missing, where they are empty."""
+    missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
     finally:
         for one in missing:
             with suppress(OSError):

@@ -66,6 +66,12 @@ def keras_home() -> Path:
     return Path(folder) if folder else Path.home() / ".keras"
 
 
+def user_data_dir() -> Path:
+    """Return the folder for what users keep: ``XDG_DATA_HOME`` or ``~/.local/share``."""
+    folder = os.environ.get("XDG_DATA_HOME")
+    return Path(folder) if folder else Path.home() / ".local" / "share"
+
+
 def cache_dir() -> Path:
     """Return the folder for what can be computed again: ``knobsearch`` in ``XDG_CACHE_HOME`` or ``~/.cache``."""
     folder = os.environ.get("XDG_CACHE_HOME")

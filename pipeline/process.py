@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import pickle
+import platform
 import signal
 import sys
 import threading
@@ -58,17 +59,22 @@ def start_process(
 def _run(connection: Connection[Any, Any], log: Path, work: bytes) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _redirect_output(log)
-    prepare_environment()
-    os.environ.pop("MLFLOW_RUN_ID", None)  # it would override the parent of every run made here (mlflow #15713)
-    if logging.lastResort is not None:  # which takes the messages of libraries
-        logging.lastResort.setFormatter(MaskingFormatter())
+    prepare_worker(log)
     try:
         function, arguments = pickle.loads(work)
         function(connection, *arguments)
     except Exception:
         sys.stderr.write(mask_passwords(traceback.format_exc()))
         sys.exit(1)
+
+
+def prepare_worker(log: Path) -> None:
+    """Prepare this process for the work of a command: what it prints goes to ``log``, without passwords."""
+    _redirect_output(log)
+    prepare_environment()
+    os.environ.pop("MLFLOW_RUN_ID", None)  # it would override the parent of every run made here (mlflow #15713)
+    if logging.lastResort is not None:  # which takes the messages of libraries
+        logging.lastResort.setFormatter(MaskingFormatter())
 
 
 def before_orphaned_end(act: Callable[[], None]) -> None:
@@ -153,6 +159,12 @@ def count_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # macOS and Windows
+
+
+def machine_id() -> str:
+    """Return a text that processes have in common where one operating system runs them, in whatever containers."""
+    kernel = Path("/proc/sys/kernel/random/boot_id")
+    return kernel.read_text().strip() if kernel.exists() else platform.node()
 
 
 def count_oom_kills(counters: tuple[Path, ...] | None = None) -> int:

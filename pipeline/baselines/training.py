@@ -17,7 +17,8 @@ from pipeline.tracking.parent_run import check_adopted_run, command_run
 from pipeline.tracking.store import find_store
 from pipeline.training.metric import get_metric
 from pipeline.workers.events import Event, Note
-from pipeline.workers.job import Job
+from pipeline.workers.executors import make_executor
+from pipeline.workers.job import Job, WorkerContext
 from pipeline.workers.job_list import left_to_do, run_jobs
 
 
@@ -38,10 +39,11 @@ def train_jobs(
     store = find_store(say=lambda line: show(Note(line)))
     store.check_writable(n_bytes=ROOM_BYTES)
     check_adopted_run(store)
-    store.open()
-    to_do = left_to_do(jobs, data, settings, store)
     name = f"{kind}-{settings.dataset_name}"
     log = store.studies / f"{name}.log"
+    executor = make_executor(WorkerContext(settings, store, log), data)
+    store.open()
+    to_do = left_to_do(jobs, data, settings, store)
     log.parent.mkdir(parents=True, exist_ok=True)
     opened = command_run(
         store, name=name, tags={names.KIND: kind}, settings=settings.as_parameters(), data=data,
@@ -49,7 +51,7 @@ def train_jobs(
     )  # fmt: skip
     with opened as parent:
         on_start(to_do, log)
-        failures = run_jobs(to_do, parent, data, settings, log=log, show=show)
+        failures = run_jobs(to_do, parent, data, settings, executor, log=log, show=show)
         store.outbox.require_answer()
         board = read_leaderboard(store, split=data.split_digest, metric=metric)
         parent.log_table(board, names.LEADERBOARD_FILE)

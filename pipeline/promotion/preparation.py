@@ -17,7 +17,8 @@ from pipeline.tracking.parent_run import ParentRun, check_adopted_run
 from pipeline.tracking.recorded import StudyRecord, TrainingRecord, finished_trainings, read_study
 from pipeline.tracking.store import TrackingStore, find_store
 from pipeline.training.metric import Metric, get_metric, get_monitor
-from pipeline.workers.job import Job
+from pipeline.workers.executor import LocalExecutor
+from pipeline.workers.job import Job, WorkerContext
 from pipeline.workers.job_list import left_to_do, run_jobs
 
 REFIT_METRIC = get_monitor("accuracy")  # a refit has no validation images
@@ -61,7 +62,8 @@ class Promotion:
             metric=self.metric if jobs[0].validates else REFIT_METRIC, log=self.log,
         )  # fmt: skip
         with following as show:
-            run_jobs(to_do, parent, self.data, self.training, log=self.log, show=show)
+            executor = LocalExecutor(WorkerContext(self.training, self.store, self.log))
+            run_jobs(to_do, parent, self.data, self.training, executor, log=self.log, show=show)
         done = finished_trainings(self.store, self.data.split_digest)
         return [done.get(job.fingerprint(self.data, self.training)) for job in jobs]
 

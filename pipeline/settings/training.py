@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +12,13 @@ from pipeline.paths import dataset_name, default_data_dir
 from pipeline.settings.base import CommandSettings, check_data_dir
 from pipeline.settings.fields import option
 
+THIS_MACHINE = "none"  # in the place of a cluster
+_CLUSTER_ADDRESS = re.compile(r"(ray://)?[^\s:/@]+:[0-9]{1,5}")
 Precision = Literal["float32", "bfloat16", "float16"]
 
 # Options of all commands that train.
 WORKERS = option(
-    None, group="Execution", shown="1, or workers_per_gpu on each GPU", ge=1, le=256,
+    None, group="Execution", shown="1 a machine, or workers_per_gpu on each GPU", ge=1, le=256,
     meaning="Processes that train in parallel.",
 )  # fmt: skip
 WORKERS_PER_GPU = option(
@@ -95,9 +98,21 @@ class TrainingSettings(DataSettings):
     )
     workers: int | None = WORKERS
     workers_per_gpu: int = WORKERS_PER_GPU
+    cluster: str = option(
+        THIS_MACHINE, group="Execution",
+        meaning="Ray cluster whose machines have the workers: auto (the one that this machine belongs to), its "
+        "HOST:PORT, or ray://HOST:PORT; none: this machine.",
+    )  # fmt: skip
     precision: Literal["auto", Precision] = option(
         "auto", group="Execution", meaning="Floating-point type of the computation; auto: the fastest on this hardware."
     )
+
+    @field_validator("cluster")
+    @classmethod
+    def _cluster_is_an_address(cls, cluster: str) -> str:
+        if cluster not in (THIS_MACHINE, "auto") and not _CLUSTER_ADDRESS.fullmatch(cluster):
+            raise ValueError("must be auto, HOST:PORT, ray://HOST:PORT or none")
+        return cluster
 
 
 class JobSettings(TrainingSettings):

@@ -32,7 +32,8 @@ from pipeline.tracking.parent_run import ParentRun, check_adopted_run, command_r
 from pipeline.tracking.store import find_store
 from pipeline.training.ending import State
 from pipeline.workers.events import Event, Note
-from pipeline.workers.executor import LocalExecutor
+from pipeline.workers.executor import Executor
+from pipeline.workers.executors import make_executor
 from pipeline.workers.job import WorkerContext
 from pipeline.workers.pool import Pool
 
@@ -80,6 +81,7 @@ def search(
     for note in filter(None, (mended, *preparation.notes)):
         show(Note(note))
     check_identity(find_study(location, settings.study), preparation)
+    executor = make_executor(WorkerContext(settings, store, places.log), preparation.data)
     check_adopted_run(store)
     store.open()
     with locked(places):
@@ -96,7 +98,7 @@ def search(
             before = [(State(trial.state.name), metric_value(trial)) for trial in finished_trials(study)]
             on_start(before, places.log)
             with requeued_after_errors(study, store):
-                _run_trials(preparation, study, run, places.log, start, show)
+                _run_trials(preparation, study, run, executor, places.log, start, show)
         return SearchOutcome(
             leaderboard=_log_leaderboard(run, preparation),
             n_run=len(finished_trials(study)) - n_before,
@@ -154,11 +156,10 @@ def open_study(location: str, preparation: Preparation, say: Callable[[str], Non
 
 
 def _run_trials(
-    preparation: Preparation, study: optuna.Study, run: ParentRun, log: Path, start: float,
+    preparation: Preparation, study: optuna.Study, run: ParentRun, executor: Executor, log: Path, start: float,
     show: Callable[[Event], None],
 ) -> None:  # fmt: skip
     settings, data = preparation.settings, preparation.data
-    executor = LocalExecutor(WorkerContext(settings, run.store, log))
     limit = TimeLimit.of(study, minutes=settings.timeout_minutes, start=start)
 
     def say(line: str) -> None:

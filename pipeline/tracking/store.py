@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from pipeline.disk import check_folder
 from pipeline.errors import FolderError, SettingError, first_line
 from pipeline.masking import mask_passwords
+from pipeline.paths import user_data_dir
 from pipeline.tracking.outage import find_outage, is_outage, is_server
 from pipeline.tracking.outbox import Outbox, outbox_at
 
@@ -56,8 +57,7 @@ class TrackingStore:
         """
         if self.folder is not None:
             return self.folder / "mlruns" / "studies"
-        home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-        return home / "knobsearch" / "studies" / hashlib.sha256(self.uri.encode()).hexdigest()[:10]
+        return user_data_dir() / "knobsearch" / "studies" / hashlib.sha256(self.uri.encode()).hexdigest()[:10]
 
     @property
     def checkpoints(self) -> Path:

@@ -6,9 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import Any
+from typing import Protocol
 
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.workers.events import BatchEnd, Command, Ended, EpochEnd, Event, Report, Stop, Verdict
@@ -18,6 +17,19 @@ _SECONDS_BETWEEN_EVENTS = 0.2
 _POOL_GONE = Ending(Cause.INTERRUPTED, "the command that ran it is gone")
 
 
+class PoolConnection(Protocol):
+    """A connection to the pool: the worker's end of a pipe, or the queues of an actor.
+
+    Both methods raise OSError or EOFError where the pool is gone.
+    """
+
+    def send(self, event: Event, /) -> None:
+        """Send an event."""
+
+    def recv(self) -> Command:
+        """Wait for the next command, and return it."""
+
+
 class Channel:
     """Sends events and reports, takes commands; it knows how far the job at work is.
 
@@ -25,7 +37,7 @@ class Channel:
     that trains is doing: tracing, a long group of steps, or writing artifacts.
     """
 
-    def __init__(self, connection: Connection[Any, Any]) -> None:
+    def __init__(self, connection: PoolConnection) -> None:
         self._connection = connection
         self._commands: SimpleQueue[Command] = SimpleQueue()
         self._save: Callable[[], None] = _nothing
@@ -106,10 +118,9 @@ class Channel:
 
     def _receive(self) -> Command:
         try:
-            command: Command = self._connection.recv()
+            return self._connection.recv()
         except (EOFError, OSError):
             return None
-        return command
 
 
 def _nothing() -> None:

@@ -15,8 +15,8 @@ from pipeline.tracking.recorded import finished_trainings, search_trainings
 from pipeline.tracking.store import TrackingStore
 from pipeline.training.ending import State
 from pipeline.workers.events import Ended, Event, Report, Verdict
-from pipeline.workers.executor import LocalExecutor
-from pipeline.workers.job import Job, WorkerContext
+from pipeline.workers.executor import Executor
+from pipeline.workers.job import Job
 from pipeline.workers.pool import Pool
 from pipeline.workers.source import close_run, open_run
 
@@ -73,8 +73,8 @@ def left_to_do(
 
 
 def run_jobs(
-    jobs: Sequence[Job], parent: ParentRun, data: TrainingData, settings: TrainingSettings, *, log: Path,
-    show: Callable[[Event], None],
+    jobs: Sequence[Job], parent: ParentRun, data: TrainingData, settings: TrainingSettings, executor: Executor, *,
+    log: Path, show: Callable[[Event], None],
 ) -> list[Ended]:  # fmt: skip
     """Train jobs in workers, in runs below ``parent``; return the ends of those that failed.
 
@@ -84,7 +84,6 @@ def run_jobs(
         TrainingsFailed: several failed in a row; the others were not tried.
     """
     source = JobList(_marked(jobs, data, settings, parent.store), parent)
-    executor = LocalExecutor(WorkerContext(settings, parent.store, log))
     Pool(source, executor, show, log).run()
     return source.failures
 

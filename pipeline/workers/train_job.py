@@ -58,12 +58,14 @@ class Resources:
         return self.data.n_splits if job.validates else 1
 
 
-def load_resources(context: WorkerContext, channel: Channel, share: MachineShare) -> Resources:
-    """Load images and device for the jobs of this process."""
+def load_resources(
+    context: WorkerContext, channel: Channel, share: MachineShare, data: TrainingData | None = None
+) -> Resources:  # fmt: skip
+    """Load images, unless there is ``data`` already, and device for the jobs of this process."""
     settings = context.settings
     configure_device(threads=share.threads, n_on_gpu=share.n_on_gpu)
     return Resources(
-        store=context.store, data=load_training_data(settings), metric=get_metric(settings.metric),
+        store=context.store, data=data or load_training_data(settings), metric=get_metric(settings.metric),
         precision=resolve_precision(settings.precision), image_size=settings.image_size or 0,
         backbones=BackboneCache(
             settings.data_dir, on_batch=channel.end_batch, say=lambda line: channel.send(Note(line))

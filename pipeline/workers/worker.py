@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from multiprocessing.connection import Connection
-from typing import Any
 
+from pipeline.data.source import TrainingData
 from pipeline.errors import describe_failure
 from pipeline.process import before_orphaned_end
-from pipeline.workers.channel import Channel
+from pipeline.workers.channel import Channel, PoolConnection
 from pipeline.workers.events import Died, Ready
 from pipeline.workers.job import WorkerContext
 from pipeline.workers.machine_share import MachineShare
 
 
-def run_worker(connection: Connection[Any, Any], context: WorkerContext, share: MachineShare) -> None:
-    """Load what the jobs need, then train each, until there is none; TensorFlow is imported here."""
+def run_worker(
+    connection: PoolConnection, context: WorkerContext, share: MachineShare, data: TrainingData | None = None
+) -> None:  # fmt: skip
+    """Load what the jobs need, then train each, until there is none; TensorFlow is imported here.
+
+    ``data`` None: the data set is loaded as the settings say.
+    """
     if share.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = share.gpu
     channel = Channel(connection)
@@ -23,7 +27,7 @@ def run_worker(connection: Connection[Any, Any], context: WorkerContext, share: 
     try:
         from pipeline.workers.train_job import load_resources, train_job
 
-        resources = load_resources(context, channel, share)
+        resources = load_resources(context, channel, share, data)
     except Exception as error:  # the pool tells the user
         channel.send(Died(f"a worker could not start: {describe_failure(error)}"))
         raise

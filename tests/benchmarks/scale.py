@@ -113,7 +113,7 @@ def search(folder: Path, given: Mapping[str, str], n_trials: int, clock: Callabl
     from pipeline.study import search as searching
 
     stub = StubExecutor(clock)
-    searching.LocalExecutor = lambda context: stub  # type: ignore
+    searching.make_executor = lambda context, data: stub  # type: ignore
     settings = make_settings(
         SearchSettings, dataset="digits", study="scale", trials=n_trials, data_dir=folder, **given
     )  # fmt: skip
