@@ -149,6 +149,12 @@ def test_knobs_and_study_alone_import_optuna() -> None:
     assert not text(elsewhere)
 
 
+def test_files_named_after_ray_alone_import_it() -> None:
+    found = importers_of("ray")
+    assert found
+    assert not text([one for one in found if not one.file.startswith("workers/ray_")])
+
+
 def test_tensorflow_is_imported_inside_functions_only() -> None:
     found = importers_of("tensorflow", "keras")
     assert found
