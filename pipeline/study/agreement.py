@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.act import Act
 from pipeline.study.abandoned import abandoned_trials, can_go_on, deaths_of, give_up, run_of
 from pipeline.study.storage import requeue
-from pipeline.study.trials import RUN_ID, STUDY_RUN
+from pipeline.study.trial_attributes import RUN_ID, STUDY_RUN
 from pipeline.tracking import names
 from pipeline.tracking.checkpoints import act_on_training
 from pipeline.tracking.killed_runs import KilledRun

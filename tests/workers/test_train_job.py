@@ -12,20 +12,19 @@ import pytest
 from mlflow.entities import Run
 
 from pipeline.data.cache import ArrayCache
-from pipeline.data.source import Split, load_training_data
+from pipeline.data.image_source import make_array_source
+from pipeline.data.source import Split, TrainingData, load_training_data
 from pipeline.knobs.table import Knobs, complete
 from pipeline.model.model_file import parse_model_file
 from pipeline.settings import TrainingSettings
 from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.recorded import read_training
 from pipeline.tracking.store import TrackingStore
-from pipeline.tracking.training_run import TrainingRun
 from pipeline.training.backbone_cache import BackboneCache
 from pipeline.training.budget import Budget
 from pipeline.training.configuration import Configuration, model_file_configuration
 from pipeline.training.ending import Cause, Ending, State
 from pipeline.training.metric import get_metric
-from pipeline.workers.classical_job import train_classical
 from pipeline.workers.events import Ended, EpochEnd, Event, FoldEnd, Note, Report, Started, Verdict
 from pipeline.workers.job import Job
 from pipeline.workers.source import close_run, open_run
@@ -258,10 +257,11 @@ def test_classical_model_is_fitted_on_training_images_alone(tmp_path: Path, digi
     pixels = np.array(digits.images.images)
     pixels[digits.partition.validation] = 255 - pixels[digits.partition.validation]
     ends = []
-    for split in (digits, digits.with_pixels(pixels)):
-        parent, job = opened(tmp_path, job_of(None))
-        run = TrainingRun.resume(parent.store, job.run_id)
-        ends.append(train_classical(split, run=run, seed=0).best)
+    for images in (digits.images, replace(digits.images, images=pixels)):
+        _, job = opened(tmp_path, job_of(None))
+        own = resources(tmp_path, RecordingChannel())
+        data = TrainingData(make_array_source(images), digits.partition)
+        ends.append(train_job(job, replace(own, data=data)).best)
 
     one, other = ends
     assert one is not None
