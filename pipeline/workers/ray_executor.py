@@ -15,11 +15,10 @@ from pipeline.workers.command_environment import CommandEnvironment
 from pipeline.workers.events import Command, Died, Event, Note
 from pipeline.workers.job import WorkerContext
 from pipeline.workers.ray_cluster import check_nodes, connect, is_gone
-from pipeline.workers.ray_worker import RayWorker
+from pipeline.workers.ray_worker import GROUPS, RayWorker
 
 _LISTEN_SECONDS = 5.0
 _PLACED_SECONDS = 60.0  # within which a worker starts where there is room
-_GROUPS = {"commands": 1, "events": 1}  # of one thread each, so that the order is kept
 _LONGEST_REASON = 300
 
 
@@ -62,7 +61,7 @@ class RayExecutor:
     def start(self, worker: int) -> None:
         """Start an actor, on whatever node has room for it."""
         share = share_cluster(self._nodes, n_workers=self.n_workers)
-        kind: Any = ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups=dict(_GROUPS))(RayWorker)
+        kind: Any = ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups=dict(GROUPS))(RayWorker)
         handle = kind.options(
             num_cpus=share.n_cpus, num_gpus=share.n_gpus, scheduling_strategy="SPREAD"
         ).remote(self._environment, self._context, share.machine, self._data)  # fmt: skip
@@ -70,7 +69,7 @@ class RayExecutor:
 
     def send(self, worker: int, command: Command) -> None:
         """Have the actor take a command."""
-        self._actors[worker].handle.take.options(concurrency_group="commands").remote(command)
+        self._actors[worker].handle.take.remote(command)
 
     def poll(self, timeout_seconds: float) -> list[tuple[int, Event]]:
         """Wait until an actor has said something, or is gone, and return what all of them have said."""
@@ -121,7 +120,7 @@ class RayExecutor:
 
 
 def _listen(handle: Any) -> Any:
-    return handle.listen.options(concurrency_group="events").remote(_LISTEN_SECONDS)
+    return handle.listen.remote(_LISTEN_SECONDS)
 
 
 def _death(actor: _Actor, error: Exception) -> Died:

@@ -6,6 +6,8 @@ import threading
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
+import ray
+
 from pipeline.data.source import TrainingData
 from pipeline.errors import describe_failure
 from pipeline.process import prepare_worker
@@ -14,6 +16,8 @@ from pipeline.workers.events import Command, Died, Event
 from pipeline.workers.job import WorkerContext
 from pipeline.workers.machine_share import MachineShare
 from pipeline.workers.worker import run_worker
+
+GROUPS = {"commands": 1, "events": 1}  # of one thread each, so that the order is kept
 
 
 class Queues:
@@ -48,14 +52,14 @@ class RayWorker:
 
     def node(self) -> str:
         """Return Ray's name of the node that this is."""
-        import ray
-
         return str(ray.get_runtime_context().get_node_id())
 
+    @ray.method(concurrency_group="commands")  # type: ignore[untyped-decorator]
     def take(self, command: Command) -> None:
         """Take a command."""
         self._queues.commands.put(command)
 
+    @ray.method(concurrency_group="events")  # type: ignore[untyped-decorator]
     def listen(self, seconds: float) -> list[Event]:
         """Return what has been said since the last call; wait for it some seconds at most."""
         events: list[Event] = []
