@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.image import BboxImage
 from pictures import load, write_classes
 
 from pipeline.data.augmentation import make_augmentation
@@ -130,7 +131,7 @@ def test_network_says_and_gallery_shows_the_same(splits: tuple[Split, Split]) ->
         answers.append(predict(network, images.images, images.labels, images.class_names))
         shown = Predictions(np.eye(2)[wrong], images.labels, images.class_names)
         figures.append(draw_mistakes(images.images, shown))
-    pictures = [[axes.images[0].get_array() for axes in figure.axes if axes.images] for figure in figures]
+    pictures = [[image.get_array() for image in figure.findobj(BboxImage)] for figure in figures]
 
     assert np.array_equal(answers[0].probabilities, answers[1].probabilities)
     assert len(pictures[0]) == len(pictures[1]) > 3
