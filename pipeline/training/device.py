@@ -43,7 +43,7 @@ def configure_device(*, threads: int, n_on_gpu: int = 1) -> None:
     """Let GPU memory grow as needed and give TensorFlow ``threads`` threads; call before the first tensor.
 
     Where ``n_on_gpu`` processes share a GPU, it grows up to this one's share of the memory. Without a GPU graphs are
-    not rewritten: that takes a fifth of the start of each training, and makes its steps no faster on a CPU.
+    not rewritten: that lengthens the start of each training, and makes its steps no faster on a CPU.
     """
     import tensorflow as tf
 

@@ -99,10 +99,10 @@ def test_unknown_model_is_refused(names: str, message: str) -> None:
 
 
 def test_models_whose_document_held_out_training_images_are_chosen_for_the_documents_split() -> None:
-    chosen, _ = choose(None, dataset="mnist", split="documents")
+    chosen, _ = choose(settings_of(dataset="mnist", split="documents"))
 
     assert [model.name for model in chosen] == ["cnn_bn_1", "cnn_bn_2", "cnn_bn_3", "cnn_bn_4"]
-    assert choose(None, dataset="cifar10", split="documents") == ([], True)
+    assert choose(settings_of(dataset="cifar10", split="documents")) == ([], [CLASSICAL])
 
 
 def test_model_is_refused_with_the_documents_split_where_its_document_held_out_other_images() -> None:

@@ -16,7 +16,7 @@ from pipeline.doctor.examination import examine
 from pipeline.paths import StudyPlaces
 from pipeline.settings import DoctorSettings, make_settings
 from pipeline.study.storage import find_study, open_storage, requeue
-from pipeline.study.trials import DEATHS, OWNER, RUN_ID, STUDY_RUN
+from pipeline.study.trial_attributes import DEATHS, OWNER, RUN_ID, STUDY_RUN
 from pipeline.tracking import names
 from pipeline.tracking.parent_run import ParentRun
 from pipeline.tracking.store import TrackingStore

@@ -15,7 +15,7 @@ from pipeline.tracking.store import TrackingStore
 def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a database of MLflow that has nothing in it: to make one takes a second."""
     path = tmp_path_factory.mktemp("fresh") / "mlflow.db"
-    TrackingStore(f"sqlite:///{path}").check()
+    TrackingStore(f"sqlite:///{path}").open()
     return path
 
 

@@ -181,7 +181,7 @@ def test_study_whose_lock_is_held_is_left_out(clinic: Clinic) -> None:
     assert [clinic.stands(one) for one in (run_id, clinic.parent.run_id)] == [("RUNNING", None)] * 2
 
 
-@pytest.mark.parametrize("owner", [this_process(), "another-host 12 1.00"])
+@pytest.mark.parametrize("owner", [this_process(), "another-host 12 1.00"], ids=["this host", "another host"])
 def test_study_with_a_living_owner_is_left_out(clinic: Clinic, owner: str) -> None:
     dead, living = clinic.trial(), clinic.trial(owner=owner)
     host, process, _ = owner.split()
