@@ -30,6 +30,11 @@ class Difference:
         return self.mean > self.standard_error
 
     @property
+    def is_likely(self) -> bool:
+        """Whether the first is better by more than half a standard error: with a probability above two thirds."""
+        return self.mean > self.standard_error / 2
+
+    @property
     def is_within_error(self) -> bool:
         """Whether the first is not worse by more than one standard error."""
         return self.mean >= -self.standard_error

@@ -192,7 +192,8 @@ class Brackets:
         outlooks = {one: self.outlook(one, incumbent, rung) for one in finished}
         best = max(finished, key=lambda one: math.inf if (found := outlooks[one]) is None else found.mean)
         difference = outlooks[best]
-        wins = difference is None or difference.is_gain
+        # A wrong choice costs the final training as much either way: the better odds are enough.
+        wins = difference is None or difference.is_likely
         return Closed(bracket, incumbent, best if wins else incumbent, difference)
 
     def _promotions(self, configurations: Sequence[int], bracket: int, rung: int) -> tuple[Wanted, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.evaluation.paired import image_scores, pack_scores, paired_difference, unpack_scores
+from pipeline.evaluation.paired import Difference, image_scores, pack_scores, paired_difference, unpack_scores
 from pipeline.evaluation.scores import Predictions
 
 RIGHT = np.array([1, 1, 1, 0], np.float16)
@@ -60,3 +60,13 @@ def test_packed_scores_are_the_same_and_short() -> None:
 
 def test_difference_reads_in_points() -> None:
     assert str(paired_difference(np.ones(100, np.float16), np.zeros(100, np.float16))) == "+100.0 ± 0.0 points"
+
+
+@pytest.mark.parametrize(
+    ("mean", "is_likely", "is_gain"), [(0.004, False, False), (0.006, True, False), (0.011, True, True)]
+)
+def test_half_a_standard_error_makes_a_lead_likely_and_a_whole_one_a_gain(
+    mean: float, is_likely: bool, is_gain: bool
+) -> None:
+    difference = Difference(mean, 0.01)
+    assert (difference.is_likely, difference.is_gain) == (is_likely, is_gain)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from simulation import SPACE, Simulation, accuracy, rungs_of
 
+from pipeline.data.image_set import Array
+from pipeline.evaluation.paired import Difference
 from pipeline.knobs.table import Knobs
+from pipeline.study import brackets
 from pipeline.study.fits import FINAL, Fit
 from pipeline.training.result import Epoch
 from pipeline.workers.events import EpochEnd
@@ -35,6 +39,15 @@ def test_winner_beats_the_first_configuration_and_the_screen_says_by_how_much() 
     assert finals(fits)[0].configuration != fits[0].number
     assert simulation.lines[-1].startswith("the search improved on the first configuration by +")
     assert "filters 16 -> 32" in simulation.lines[-1]
+
+
+def test_likely_lead_on_the_last_rung_is_enough_for_the_final_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def little(ours: Array, theirs: Array) -> Difference:
+        return Difference(0.007 * float(np.sign(ours.mean() - theirs.mean())), 0.01)
+
+    monkeypatch.setattr(brackets, "paired_difference", little)
+    simulation = Simulation(minutes=20)
+    assert finals(simulation.run(simulation.strategy()))[0].params["filters"] == 32
 
 
 def test_first_configuration_that_nothing_beats_gets_the_final_training() -> None:
