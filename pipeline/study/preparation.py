@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.data.source import TrainingData, load_training_data
-from pipeline.errors import SpaceError
+from pipeline.errors import BackboneError, SpaceError
 from pipeline.evaluation.objectives import Objective, get_objectives
 from pipeline.knobs.reader import read_space
 from pipeline.knobs.space import SearchSpace
@@ -74,6 +75,9 @@ def prepare(settings: SearchSettings) -> Preparation:
     check_sampler(settings.sampler, space)
     data = load_training_data(settings)
     _check_output(space, n_classes=len(data.images.class_names))
+    if not settings.space:
+        for name in _backbones_that_do_not_fit(space, data):
+            space = space.without("backbone", name)
     _check_backbones(space, data, settings.data_dir)
     return Preparation(settings, space, metric, data, tuple(_notes(path, missing)))
 
@@ -83,6 +87,18 @@ def _backbones_without_weights(space: SearchSpace, data_dir: Path) -> tuple[str,
     names = [str(value) for value in space.values("backbone") if value != "none"]
     is_needed = "none" not in space.values("backbone") or "imagenet" not in space.values("backbone_weights")
     return () if is_needed else tuple(name for name in names if not has_weights(name, data_dir))
+
+
+def _backbones_that_do_not_fit(space: SearchSpace, data: TrainingData) -> list[str]:
+    """Return the backbones among others that take none of the images: a default space does without them."""
+    unfit = []
+    for name in [str(value) for value in space.values("backbone") if "none" in space.values("backbone")]:
+        with suppress(BackboneError):
+            if name != "none":
+                _check_largest_images(name, space.greatest("image_size"), data.images.input_shape)
+            continue
+        unfit.append(name)
+    return unfit
 
 
 def _notes(path: Path, missing: tuple[str, ...]) -> Iterator[str]:

@@ -88,7 +88,7 @@ def test_network_has_the_very_layers_of_the_document(name: str) -> None:
     assert built(read_document(name)) == transcribed(LAYERS[name])
 
 
-@pytest.mark.parametrize("name", ["weather_model_3", "cifar10_model_1"])
+@pytest.mark.parametrize("name", [pytest.param("weather_model_3", marks=pytest.mark.slow), "cifar10_model_1"])
 def test_no_activation_can_be_removed_unnoticed(name: str) -> None:
     model, document = read_document(name).at((32, 32, 3)), transcribed(LAYERS[name])
     places = [place for place, layer in enumerate(model.layers) if layer.activation == "relu" or layer.kind == "ReLU"]

@@ -18,6 +18,8 @@ from pipeline.knobs.table import KNOBS
 from pipeline.settings import DataSettings
 from pipeline.workers.events import Ended, Started
 
+pytestmark = pytest.mark.slow
+
 EPOCH_METRICS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "epoch_seconds"}
 SINGLE_METRICS = {"best_val_accuracy", "best_epoch", "n_parameters", "train_seconds", "images_per_second"}
 ARTIFACTS = {

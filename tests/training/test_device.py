@@ -155,6 +155,7 @@ def test_environment_of_the_user_stands(monkeypatch: pytest.MonkeyPatch) -> None
     assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"
 
 
+@pytest.mark.slow
 def test_graphs_are_not_rewritten_where_there_is_no_gpu() -> None:
     code = (
         "import tensorflow as tf; from pipeline.training.device import configure_device; configure_device(threads=1); "

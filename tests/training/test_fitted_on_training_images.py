@@ -57,7 +57,7 @@ def test_scaling_and_whitening_see_training_images_alone(images: Split, knobs: d
 
 @pytest.mark.slow
 def test_pixels_for_a_backbone_are_scaled_by_training_images_alone(images: Split) -> None:
-    knobs = complete({"backbone": "MobileNetV3Small", "backbone_weights": "random", "zoom": 0.1})
+    knobs = complete({"backbone": "MobileNetV3Small", "backbone_weights": "random", "unfrozen_blocks": 1})
 
     def scaling(split: Split) -> Any:
         large = split.with_pixels(np.repeat(np.repeat(np.asarray(split.images.images), 4, 1), 4, 2))
