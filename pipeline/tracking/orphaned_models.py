@@ -14,10 +14,11 @@ from mlflow.entities import LoggedModel, Run, ViewType
 from pipeline.act import Act
 from pipeline.tracking import names
 from pipeline.tracking.checkpoints import size_of
+from pipeline.tracking.paging import all_pages
 from pipeline.tracking.store import TrackingStore
+from pipeline.tracking.stored_models import MODEL_ID, registered_ids
 
 _PAGE = 1000
-_MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 _RUN_ID = re.compile(r"^run_id: *'?([0-9a-f]{32})", re.MULTILINE)
 _DATABASES = ("*.db", "*.sqlite", "*.sqlite3")
 
@@ -67,7 +68,7 @@ def orphaned_models(store: TrackingStore) -> list[OrphanedModel]:
     folders = _folders(store)  # before the store is read: what is logged meanwhile is known to it
     models = {str(model.model_id): model for model in _models(store)}
     runs = {str(run.info.run_id): run for run in _runs(store)}
-    kept = _registered(store) | {model_id for run in runs.values() for model_id in _outputs(run)}
+    kept = registered_ids(store) | {model_id for run in runs.values() for model_id in _outputs(run)}
     found = [
         OrphanedModel(model_id, folders.get(model_id), is_recorded=True)
         for model_id, model in models.items()
@@ -88,7 +89,7 @@ def _beside(store: TrackingStore) -> Path:
 def _folders(store: TrackingStore) -> dict[str, Path]:
     """Return the folders of models beside the store, by the model's id."""
     found = _beside(store).glob("mlruns/*/models/m-*") if store.folder else iter(())
-    return {path.name: path for path in sorted(found) if _MODEL_ID.fullmatch(path.name)}
+    return {path.name: path for path in sorted(found) if MODEL_ID.fullmatch(path.name)}
 
 
 def _experiments(store: TrackingStore) -> list[str]:
@@ -96,35 +97,15 @@ def _experiments(store: TrackingStore) -> list[str]:
 
 
 def _models(store: TrackingStore) -> Iterator[LoggedModel]:
-    token: str | None = None
-    while True:
-        page = store.client.search_logged_models(_experiments(store), max_results=50, page_token=token)
-        yield from page
-        if not (token := page.token):
-            return
+    experiments = _experiments(store)
+    return all_pages(lambda token: store.client.search_logged_models(experiments, max_results=50, page_token=token))
 
 
 def _runs(store: TrackingStore) -> Iterator[Run]:
-    """Yield all runs, those in the trash too: they can be restored."""
-    token: str | None = None
-    while True:
-        page = store.client.search_runs(
-            _experiments(store), run_view_type=ViewType.ALL, max_results=_PAGE, page_token=token
-        )
-        yield from page
-        if not (token := page.token):
-            return
-
-
-def _registered(store: TrackingStore) -> set[str]:
-    found: set[str] = set()
-    token: str | None = None
-    while True:
-        page = store.client.search_model_versions(max_results=_PAGE, page_token=token)
-        for version in page:
-            found |= {str(version.model_id), *_MODEL_ID.findall(f"{version.source}")}
-        if not (token := page.token):
-            return found
+    """Return all runs, those in the trash too: they can be restored."""
+    experiments = _experiments(store)
+    return all_pages(lambda token: store.client.search_runs(
+        experiments, run_view_type=ViewType.ALL, max_results=_PAGE, page_token=token))  # fmt: skip
 
 
 def _outputs(run: Run) -> set[str]:

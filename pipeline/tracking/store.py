@@ -22,6 +22,7 @@ from pipeline.masking import mask_passwords
 from pipeline.paths import user_data_dir
 from pipeline.tracking.outage import find_outage, is_outage, is_server
 from pipeline.tracking.outbox import Outbox, outbox_at
+from pipeline.tracking.paging import all_pages
 
 _PAGE = 1000
 _SQLITE = "sqlite:///"
@@ -134,14 +135,8 @@ class TrackingStore:
         self.outbox.flush()
         client = self.client
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        runs: list[Run] = []
-        token: str | None = None
-        while True:
-            page = client.search_runs(experiments, condition, max_results=_PAGE, page_token=token)
-            runs += page
-            token = page.token
-            if not token:
-                return runs
+        return list(all_pages(lambda token: client.search_runs(
+            experiments, condition, max_results=_PAGE, page_token=token)))  # fmt: skip
 
     def ui_command(self) -> str:
         """Return the command that opens the MLflow UI on this store; a password stays in the environment."""

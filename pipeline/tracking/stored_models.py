@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mlflow.entities import LoggedModel
@@ -11,8 +12,10 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from pipeline.errors import first_line
+from pipeline.tracking.paging import all_pages
 from pipeline.tracking.store import TrackingStore
 
+MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 _PAGE = 100
 
 
@@ -28,15 +31,11 @@ class StoredModel:
 def find_models(store: TrackingStore, run_id: str | None = None) -> list[StoredModel]:
     """Return the models of the store, or of one run, that were not removed."""
     condition = None if run_id is None else f"source_run_id = '{run_id}'"
-    client, token = store.client, None
+    client = store.client
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    found: list[LoggedModel] = []
-    while True:
-        page = client.search_logged_models(experiments, condition, max_results=_PAGE, page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return [StoredModel(one.model_id, one.source_run_id or "", one.artifact_location) for one in found]
+    found: Iterator[LoggedModel] = all_pages(lambda token: client.search_logged_models(
+        experiments, condition, max_results=_PAGE, page_token=token))  # fmt: skip
+    return [StoredModel(one.model_id, one.source_run_id or "", one.artifact_location) for one in found]
 
 
 def count_bytes(store: TrackingStore, model: StoredModel) -> int:
@@ -63,16 +62,16 @@ def remove_model(store: TrackingStore, model: StoredModel) -> str:
 
 def registered_of(store: TrackingStore, models: Iterable[StoredModel]) -> set[str]:
     """Return the ids of those models that a version of a registered model is made of."""
-    client, token = store.client, None
-    versions: list[ModelVersion] = []
-    while True:
-        page = client.search_model_versions(max_results=_PAGE, page_token=token)
-        versions += page
-        token = page.token
-        if not token:
-            break
-    named = [f"{version.model_id or ''} {version.source or ''}" for version in versions]
-    return {model.model_id for model in models if any(model.model_id in text for text in named)}
+    return registered_ids(store) & {model.model_id for model in models}
+
+
+def registered_ids(store: TrackingStore) -> set[str]:
+    """Return the ids of the models that registered versions are made of; a version may name its files alone."""
+    versions: Iterator[ModelVersion] = all_pages(
+        lambda token: store.client.search_model_versions(max_results=_PAGE, page_token=token)
+    )
+    named = (f"{version.model_id or ''} {version.source or ''}" for version in versions)
+    return {model_id for text in named for model_id in MODEL_ID.findall(text)}
 
 
 def _files_of(store: TrackingStore, model: StoredModel) -> ArtifactRepository:
