@@ -19,6 +19,7 @@ from pipeline.study.fits import FINAL, RUNG
 from pipeline.study.model_limits import ModelLimits, TrialModel
 from pipeline.study.trial_attributes import RUN_ID, finished_trials, metric_value
 from pipeline.tracking import names
+from pipeline.tracking.checkpoints import checkpoints_of, size_of
 from pipeline.tracking.store import TrackingStore
 from pipeline.tracking.stored_models import StoredModel, count_bytes, find_models, registered_of, remove_model
 from pipeline.tracking.write import Write
@@ -150,9 +151,8 @@ class KeptModels:
         """Return the size of the checkpoints of this study, and of what it has used of the caches."""
         waiting = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
         runs = [trial.user_attrs[RUN_ID] for trial in waiting if RUN_ID in trial.user_attrs]
-        checkpoints = [path for run_id in runs for path in self.store.checkpoints.glob(f"{run_id}-*")]
         caches = [ArrayCache(folder) for folder in cache_dir().glob("*/")]
-        return sum(path.stat().st_size for path in checkpoints) + sum(
+        return sum(size_of(checkpoints_of(self.store, run_id)) for run_id in runs) + sum(
             cache.bytes_used_since(self.start) for cache in caches
         )
 
