@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.data.cache import write_whole
 from pipeline.errors import BackboneError
 from pipeline.model.efficientnet_lite import mbconv_blocks
 from pipeline.model.pytorch_file import ForeignContentError, read_tensors
@@ -72,7 +73,7 @@ def packaged_weights(name: str) -> Path | None:
         return None
     converted = cache_dir() / "backbones" / f"{name}-{package.sha256[:8]}_notop.h5"
     if not converted.is_file():
-        _write(converted, dict(keras_layers(name, _read(source, package))))
+        write_whole(converted, _as_h5(dict(keras_layers(name, _read(source, package)))))
     return converted
 
 
@@ -81,26 +82,26 @@ def keras_layers(name: str, tensors: Arrays) -> Iterator[tuple[str, Arrays]]:
 
     Kernels of PyTorch have shape (filters, channels, height, width), those of Keras (height, width, channels, filters).
     """
-    yield from _convolution_and_norm(tensors, "_conv_stem", "_bn0", "stem_conv", "stem_bn")
+    yield from _convolution_and_norm(tensors, ("_conv_stem", "stem_conv"), ("_bn0", "stem_bn"))
     for number, block in enumerate(mbconv_blocks(name)):
-        inside = f"_blocks.{number}."
+        theirs, ours = f"_blocks.{number}.", f"{block.name}_"
         if block.expansion != 1:
-            parts = ("_expand_conv", "_bn0", "expand_conv", "expand_bn")
-            yield from _convolution_and_norm(tensors, inside + parts[0], inside + parts[1],
-                                             f"{block.name}_{parts[2]}", f"{block.name}_{parts[3]}")  # fmt: skip
-        kernel = tensors[f"{inside}_depthwise_conv.weight"].transpose(2, 3, 0, 1)
-        yield f"{block.name}_dwconv", {"depthwise_kernel": kernel}
-        yield f"{block.name}_bn", _norm(tensors, f"{inside}_bn1")
-        yield from _convolution_and_norm(tensors, f"{inside}_project_conv", f"{inside}_bn2",
-                                         f"{block.name}_project_conv", f"{block.name}_project_bn")  # fmt: skip
-    yield from _convolution_and_norm(tensors, "_conv_head", "_bn1", "top_conv", "top_bn")
+            convolution, norm = (f"{theirs}_expand_conv", f"{ours}expand_conv"), (f"{theirs}_bn0", f"{ours}expand_bn")
+            yield from _convolution_and_norm(tensors, convolution, norm)
+        kernel = tensors[f"{theirs}_depthwise_conv.weight"].transpose(2, 3, 0, 1)
+        yield f"{ours}dwconv", {"depthwise_kernel": kernel}
+        yield f"{ours}bn", _norm(tensors, f"{theirs}_bn1")
+        convolution, norm = (f"{theirs}_project_conv", f"{ours}project_conv"), (f"{theirs}_bn2", f"{ours}project_bn")
+        yield from _convolution_and_norm(tensors, convolution, norm)
+    yield from _convolution_and_norm(tensors, ("_conv_head", "top_conv"), ("_bn1", "top_bn"))
 
 
 def _convolution_and_norm(
-    tensors: Arrays, convolution: str, norm: str, keras_convolution: str, keras_norm: str
+    tensors: Arrays, convolution: tuple[str, str], norm: tuple[str, str]
 ) -> Iterator[tuple[str, Arrays]]:  # fmt: skip
-    yield keras_convolution, {"kernel": tensors[f"{convolution}.weight"].transpose(2, 3, 1, 0)}
-    yield keras_norm, _norm(tensors, norm)
+    """Yield a convolution and its normalization, each given by its name in PyTorch and in Keras."""
+    yield convolution[1], {"kernel": tensors[f"{convolution[0]}.weight"].transpose(2, 3, 1, 0)}
+    yield norm[1], _norm(tensors, norm[0])
 
 
 def _norm(tensors: Arrays, name: str) -> Arrays:
@@ -127,18 +128,14 @@ def _read(source: Path, package: WeightsPackage) -> Arrays:
     )
 
 
-def _write(path: Path, layers: dict[str, Arrays]) -> None:
-    """Write weights as ``load_weights`` takes them from an ``.h5`` file, under a temporary name first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with h5py.File(part, "w") as file:
-            file.attrs["layer_names"] = [name.encode() for name in layers]
-            for name, weights in layers.items():
-                group = file.create_group(name)
-                group.attrs["weight_names"] = [f"{name}/{weight}".encode() for weight in weights]
-                for weight, array in weights.items():
-                    group.create_dataset(f"{name}/{weight}", data=np.ascontiguousarray(array))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def _as_h5(layers: Mapping[str, Arrays]) -> Iterator[bytes]:
+    """Yield weights as a file, as ``load_weights`` takes them from one called ``.h5``."""
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.attrs["layer_names"] = [name.encode() for name in layers]
+        for name, weights in layers.items():
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [f"{name}/{weight}".encode() for weight in weights]
+            for weight, array in weights.items():
+                group.create_dataset(f"{name}/{weight}", data=np.ascontiguousarray(array))
+    yield content.getvalue()
