@@ -12,8 +12,8 @@ from pipeline.settings import DoctorSettings, make_settings
 def doctor(**given: Any) -> None:
     """Check this machine, and mend what killed commands or a move have left in studies and tracking store.
 
-    Trials and runs that nobody works on wait for the next command or end; orphaned checkpoints, models and locks are
-    removed; a tracking store that was moved finds its artifacts again. Studies at work are left alone.
+    Trials and runs that nobody works on wait for the next command or end; orphaned checkpoints and models are removed;
+    a tracking store that was moved finds its artifacts again. Studies at work are left alone.
     """
     settings = make_settings(DoctorSettings, **given)
 
