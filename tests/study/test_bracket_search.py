@@ -131,6 +131,7 @@ def test_search_that_is_interrupted_goes_on_with_the_same_trial(is_final: bool, 
 
 
 def test_two_workers_race_challengers_side_by_side_and_the_final_training_is_alone(brackets: Workplace) -> None:
+    (brackets.folder / "tiny.yaml").write_text(SPACE.replace("high: 40,", "high: 120,"))  # longer than a worker's start
     brackets.search(**TIMED, workers=2)
     spans = [(run.info.start_time, run.info.end_time, run.data.tags["pipeline.rung"]) for run in brackets.runs("trial")]
     assert any(one[0] < other[0] < one[1] for one in spans for other in spans if one[2] == other[2] == "0")
